@@ -1,0 +1,102 @@
+"""Flags that the commands of this assignment share, and how a checkpoint's name becomes a model."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from a5_pointclouds.models import MODELS, build_model
+from common.checkpoint import load_checkpoint, load_weights
+from common.cli import ArgumentParser, UserError, add_common_flags, positive_int, resolve_device
+from common.data.cloud_set import PointCloudSet, Splits
+from common.data.point_clouds import load_point_clouds
+
+OUTPUT_DIR = "outputs/a5_pointclouds"
+
+
+def add_data_flags(parser: argparse.ArgumentParser, num_points: int) -> None:
+    """Flags of every command that reads clouds."""
+    add_common_flags(parser, OUTPUT_DIR)
+    parser.add_argument("--main_dir", default=None,
+                        help="data set: the course's npy folders, a ModelNet OFF tree or a ShapeNetPart text tree "
+                             "(default: the embedded procedural set)")  # fmt: skip
+    parser.add_argument("--num_points", type=positive_int, default=num_points, help="points of each cloud")
+    parser.add_argument("--num_seg_class", type=positive_int, default=6, help="part labels of the segmentation task")
+    parser.add_argument("--exp_name", default="exp", help="name of the experiment: its folder is <task>_<exp_name>")
+    parser.add_argument("--checkpoint_dir", default=None,
+                        help="where checkpoints lie (default: <output_dir>/<task>_<exp_name>/checkpoints)")  # fmt: skip
+
+
+def evaluation_parser(description: str, example: str) -> ArgumentParser:
+    """The parser of a command that evaluates a trained model."""
+    parser = ArgumentParser(description, example)
+    add_data_flags(parser, num_points=10_000)
+    parser.add_argument("--load_checkpoint", default="best_model", help="name in the checkpoint folder, or a path")
+    return parser
+
+
+def experiment_folder(args: argparse.Namespace, task: str) -> Path:
+    """``<output_dir>/<task>_<exp_name>``."""
+    if Path(args.exp_name).name != args.exp_name:
+        raise UserError(f"--exp_name {args.exp_name}: a plain name is needed, without slashes")
+    return Path(args.output_dir) / f"{task}_{args.exp_name}"
+
+
+def checkpoint_folder(args: argparse.Namespace, task: str) -> Path:
+    """``--checkpoint_dir``, or the experiment's own."""
+    return Path(args.checkpoint_dir) / task if args.checkpoint_dir else experiment_folder(args, task) / "checkpoints"
+
+
+def checkpoint_path(args: argparse.Namespace, task: str) -> Path:
+    """The file that ``--load_checkpoint`` names: a path, or a name in the checkpoint folder, ``.pt`` left out or not."""
+    given = Path(args.load_checkpoint)
+    if given.is_file():
+        return given
+    return checkpoint_folder(args, task) / given.name if given.suffix == ".pt" else (
+        checkpoint_folder(args, task) / f"{args.load_checkpoint}.pt")  # fmt: skip
+
+
+def load_splits(args: argparse.Namespace, task: str) -> Splits:
+    """The data set of the flags; prints which data it is."""
+    splits = load_point_clouds(task, args.main_dir, args.data_dir, args.seed, args.num_seg_class)
+    print(f"data: {splits.train.source}")
+    stored = splits.train.points.shape[1]
+    if args.num_points > stored:
+        print(f"note: --num_points {args.num_points} is more than the {stored} of a cloud: drawn with replacement")
+    return splits
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model, what its checkpoint says of it, and where it came from."""
+
+    model: torch.nn.Module
+    classes: tuple[str, ...]
+    path: Path
+    device: torch.device
+
+
+def load_trained(args: argparse.Namespace, task: str) -> Trained:
+    """The model of ``--load_checkpoint``, in evaluation mode on ``--device``.
+
+    Raises:
+        UserError: no such file, damaged, or a checkpoint of another task or model.
+    """
+    device = resolve_device(args.device)
+    path = checkpoint_path(args, task)
+    contents = load_checkpoint(path)
+    settings = contents.get("model", {})
+    if settings.get("task") != task or settings.get("arch") not in MODELS:
+        raise UserError(f"checkpoint {path}: it holds {settings.get('arch')}/{settings.get('task')}, not a {task} model "
+                        "of this assignment; name another with --load_checkpoint")  # fmt: skip
+    model = build_model(**settings)
+    load_weights(model, contents, path)
+    return Trained(model.to(device).eval(), tuple(contents["classes"]), path, device)
+
+
+def check_classes(trained: Trained, clouds: PointCloudSet) -> None:
+    """Raise UserError where the data has classes that the model was not trained on."""
+    if len(clouds.class_names) != len(trained.classes):
+        raise UserError(f"checkpoint {trained.path} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the data "
+                        f"has {len(clouds.class_names)} ({', '.join(clouds.class_names)}); use the data it was trained for")  # fmt: skip

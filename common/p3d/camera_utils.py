@@ -1,0 +1,166 @@
+"""Where cameras stand and look: PyTorch3D's look-at functions, with +X left, +Y up, +Z forward in view space."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .transform3d import Rotate, Transform3d, Translate
+
+__all__ = [
+    "camera_position_from_spherical_angles",
+    "get_world_to_view_transform",
+    "join_cameras_as_batch",
+    "look_at_rotation",
+    "look_at_view_transform",
+    "rotate_on_spot",
+]
+
+Device = torch.device | str
+Values = float | tuple | list | Tensor
+
+
+def get_world_to_view_transform(R: Tensor, T: Tensor) -> Transform3d:
+    """World to view coordinates: X_view = X_world R + T.
+
+    Args:
+        R: (N, 3, 3) or (3, 3), for row vectors.
+        T: (N, 3).
+
+    Raises:
+        ValueError: other shapes.
+    """
+    if T.dim() != 2 or T.shape[1] != 3:
+        raise ValueError(f"T must be (N, 3), got {tuple(T.shape)}")
+    return Rotate(R).compose(Translate(T, dtype=R.dtype))
+
+
+def camera_position_from_spherical_angles(
+    distance: Values, elevation: Values, azimuth: Values, degrees: bool = True, device: Device = "cpu"
+) -> Tensor:
+    """Points on spheres about the origin.
+
+    Args:
+        distance: radius, a number or (N,).
+        elevation: angle above the xz plane.
+        azimuth: angle from +z towards +x.
+        degrees: unit of the angles; radians if False.
+
+    Returns:
+        (N, 3).
+    """
+    dist, elev, azim = _broadcast(device, distance, elevation, azimuth)
+    if degrees:
+        elev, azim = elev * (math.pi / 180.0), azim * (math.pi / 180.0)
+    xyz = (dist * elev.cos() * azim.sin(), dist * elev.sin(), dist * elev.cos() * azim.cos())
+    return torch.stack(xyz, 1)
+
+
+def look_at_rotation(
+    camera_position: Values, at: Values = ((0, 0, 0),), up: Values = ((0, 1, 0),), device: Device = "cpu"
+) -> Tensor:
+    """Rotations (N, 3, 3), for row vectors, of cameras at positions that look at points; all are (N, 3) or (1, 3).
+
+    The columns are the camera's axes: z towards `at`, x to the left, y up. Where z is parallel to `up` there is no
+    left: x is then what rounding left of it, or, if that is nothing, some axis orthogonal to z.
+    """
+    position, at, up = torch.broadcast_tensors(*[_vectors(v, device) for v in (camera_position, at, up)])
+    z = F.normalize(at - position, eps=1e-5)
+    x = F.normalize(torch.linalg.cross(up, z), eps=1e-5)
+    y = F.normalize(torch.linalg.cross(z, x), eps=1e-5)
+    no_left = x.abs().amax(1, keepdim=True) <= 5e-3
+    x = torch.where(no_left, F.normalize(torch.linalg.cross(y, z), eps=1e-5), x)
+    nothing_left = x.norm(dim=1, keepdim=True) < 0.5
+    if nothing_left.any():
+        least_aligned = F.one_hot(z.abs().argmin(1), 3).to(z)
+        x = torch.where(nothing_left, F.normalize(torch.linalg.cross(least_aligned, z)), x)
+        y = torch.where(nothing_left, torch.linalg.cross(z, x), y)
+    return torch.stack((x, y, z), 2)
+
+
+def look_at_view_transform(
+    dist: Values = 1.0,
+    elev: Values = 0.0,
+    azim: Values = 0.0,
+    degrees: bool = True,
+    eye: Values | None = None,
+    at: Values = ((0, 0, 0),),
+    up: Values = ((0, 1, 0),),
+    device: Device = "cpu",
+) -> tuple[Tensor, Tensor]:
+    """Extrinsics of cameras that look at a point.
+
+    Args:
+        dist: distance from `at`, a number or (N,).
+        elev: angle above the horizontal plane.
+        azim: angle from +z towards +x.
+        degrees: unit of the angles; radians if False.
+        eye: camera positions (N, 3), in place of dist, elev and azim.
+        at: points looked at, (N, 3) or (1, 3).
+        up: upward directions, (N, 3) or (1, 3).
+
+    Returns:
+        R (N, 3, 3) and T (N, 3) with X_view = X_world R + T.
+    """
+    at = _vectors(at, device)
+    if eye is None:
+        eye = camera_position_from_spherical_angles(dist, elev, azim, degrees, device) + at
+    eye = _vectors(eye, device)
+    R = look_at_rotation(eye, at, up, device)
+    eye = eye.expand(len(R), 3)
+    T = -(eye[:, None] @ R)[:, 0]
+    return R, T
+
+
+def rotate_on_spot(R: Tensor, T: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
+    """Extrinsics of cameras turned about their own centres.
+
+    Args:
+        R, T: extrinsics (N, 3, 3) and (N, 3), or (3, 3) and (3,).
+        rotation: (M, 3, 3) or (3, 3), applied in view coordinates, for row vectors; M and N broadcast.
+
+    Returns:
+        The new R and T, batched like the input.
+    """
+    single = R.dim() == 2 and T.dim() == 1 and rotation.dim() == 2
+    R, T, rotation = R.view(-1, 3, 3), T.view(-1, 3), rotation.view(-1, 3, 3)
+    new_R = R @ rotation
+    new_T = (T[:, None] @ R.transpose(1, 2) @ new_R)[:, 0]
+    return (new_R[0], new_T[0]) if single else (new_R, new_T)
+
+
+def join_cameras_as_batch(cameras_list: list):
+    """One batch of the cameras of a list.
+
+    Raises:
+        ValueError: an empty list, cameras of several classes, or attributes set in some cameras only.
+    """
+    if not cameras_list or len({type(c) for c in cameras_list}) != 1:
+        raise ValueError("cameras must be a list of at least one camera, all of one class")
+    first = cameras_list[0]
+    joined = {}
+    for name in first._names:
+        values = [getattr(c, name) for c in cameras_list]
+        if all(isinstance(v, Tensor) for v in values):
+            joined[name.removeprefix("_")] = torch.cat(values)
+        elif any(isinstance(v, Tensor) for v in values) or len(set(values)) != 1:
+            raise ValueError(f"the cameras do not agree in {name}")
+        else:
+            joined[name.removeprefix("_")] = values[0]
+    return type(first)(device=first.device, **joined)
+
+
+def _vectors(values: Values, device: Device) -> Tensor:
+    tensor = values if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float32)
+    tensor = tensor.to(device)
+    if not tensor.is_floating_point():
+        tensor = tensor.float()
+    if tensor.dim() > 2 or tensor.shape[-1] != 3:
+        raise ValueError(f"vectors must be (3,) or (N, 3), got {tuple(tensor.shape)}")
+    return tensor.view(-1, 3)
+
+
+def _broadcast(device: Device, *values: Values) -> list[Tensor]:
+    tensors = [torch.as_tensor(v, dtype=None if isinstance(v, Tensor) else torch.float32) for v in values]
+    return torch.broadcast_tensors(*[torch.atleast_1d(t.to(device)) for t in tensors])

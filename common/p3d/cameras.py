@@ -1,0 +1,276 @@
+"""Camera models with the interface of `pytorch3d.renderer.cameras`: two by field of view or bounds, as in OpenGL, and
+two by focal length and principal point. The coordinate systems are described in `camera_base`.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from .camera_base import (
+    IDENTITY,
+    ORIGIN,
+    CamerasBase,
+    Values,
+    get_ndc_to_screen_transform,
+    get_screen_to_ndc_transform,
+    try_get_projection_transform,
+)
+from .transform3d import Transform3d
+
+__all__ = [
+    "CamerasBase",
+    "FoVOrthographicCameras",
+    "FoVPerspectiveCameras",
+    "OrthographicCameras",
+    "PerspectiveCameras",
+    "get_ndc_to_screen_transform",
+    "get_screen_to_ndc_transform",
+    "try_get_projection_transform",
+]
+
+Device = torch.device | str
+
+
+class _FoVCameras(CamerasBase):
+    """What both kinds of OpenGL-like cameras share: a z range mapped to [0, 1]."""
+
+    def get_projection_transform(self, **kwargs) -> Transform3d:
+        names = [n for n in self._names if n not in ("K", "R", "T")]
+        return self._projection(
+            lambda: self.compute_projection_matrix(**{n: self._property(n, kwargs) for n in names}), kwargs
+        )
+
+    def in_ndc(self) -> bool:
+        return True
+
+    def unproject_points(
+        self, xy_depth: Tensor, world_coordinates: bool = True, scaled_depth_input: bool = False, **kwargs
+    ) -> Tensor:
+        """NDC points with depth back to view or world coordinates.
+
+        Args:
+            xy_depth: (N, P, 3), x and y in NDC.
+            world_coordinates: world coordinates if True, else view coordinates.
+            scaled_depth_input: the third column is the projected depth in [0, 1] if True, else the view depth.
+
+        Returns:
+            (N, P, 3).
+        """
+        projection = self.get_projection_transform(**kwargs)
+        xy, depth = xy_depth[..., :2], xy_depth[..., 2:]
+        if not scaled_depth_input:
+            scale, shift = (projection.get_matrix()[:, row, 2, None, None] for row in (2, 3))
+            depth = scale * depth + shift
+            if self.is_perspective():
+                depth = depth / xy_depth[..., 2:]
+        if world_coordinates:
+            projection = self.get_world_to_view_transform(**kwargs).compose(projection)
+        return projection.inverse().transform_points(torch.cat((xy.expand(*depth.shape[:-1], 2), depth), -1))
+
+    def _property(self, name: str, kwargs: dict):
+        value = kwargs.get(name, getattr(self, name))
+        if isinstance(value, bool):
+            return value
+        return torch.atleast_1d(torch.as_tensor(value, dtype=torch.float32 if isinstance(value, float | int) else None))
+
+
+class FoVPerspectiveCameras(_FoVCameras):
+    """Pinhole cameras given by a vertical field of view.
+
+    Args:
+        znear, zfar: depths, world units, mapped to 0 and 1.
+        aspect_ratio: of the image's pixels or of the image to the square NDC.
+        fov: vertical field of view.
+        degrees: unit of `fov`; radians if False.
+        R, T: extrinsics (N, 3, 3) and (N, 3): X_view = X_world R + T.
+        K: a matrix (N, 4, 4), for column vectors, in place of the above.
+
+    Every number may be a tensor (N,).
+    """
+
+    def __init__(
+        self,
+        znear: Values = 1.0,
+        zfar: Values = 100.0,
+        aspect_ratio: Values = 1.0,
+        fov: Values = 60.0,
+        degrees: bool = True,
+        R: Tensor = IDENTITY,
+        T: Tensor = ORIGIN,
+        K: Tensor | None = None,
+        device: Device = "cpu",
+    ):
+        super().__init__(
+            znear=znear, zfar=zfar, fov=fov, aspect_ratio=aspect_ratio, degrees=degrees, R=R, T=T, K=K, device=device
+        )
+
+    def compute_projection_matrix(
+        self, znear: Tensor, zfar: Tensor, fov: Tensor, aspect_ratio: Tensor, degrees: bool
+    ) -> Tensor:
+        """(N, 4, 4) for column vectors: x / (aspect tan(fov/2) z), y / (tan(fov/2) z), zfar (z - znear) / z / range."""
+        half = 0.5 * (fov * (math.pi / 180.0) if degrees else fov)
+        focal = 1.0 / half.tan()
+        K = self._zeros(focal, znear, zfar, aspect_ratio)
+        K[:, 0, 0] = focal / aspect_ratio
+        K[:, 1, 1] = focal
+        K[:, 2, 2] = zfar / (zfar - znear)
+        K[:, 2, 3] = -(zfar * znear) / (zfar - znear)
+        K[:, 3, 2] = 1.0
+        return K
+
+    def is_perspective(self) -> bool:
+        return True
+
+
+class FoVOrthographicCameras(_FoVCameras):
+    """Parallel projection of a box given by its bounds in view coordinates.
+
+    Args:
+        znear, zfar: depths mapped to 0 and 1.
+        max_y, min_y, max_x, min_x: bounds mapped to +1 and -1.
+        scale_xyz: further scale of each axis, (N, 3).
+        R, T, K: as for `FoVPerspectiveCameras`.
+    """
+
+    def __init__(
+        self,
+        znear: Values = 1.0,
+        zfar: Values = 100.0,
+        max_y: Values = 1.0,
+        min_y: Values = -1.0,
+        max_x: Values = 1.0,
+        min_x: Values = -1.0,
+        scale_xyz: Values = ((1.0, 1.0, 1.0),),
+        R: Tensor = IDENTITY,
+        T: Tensor = ORIGIN,
+        K: Tensor | None = None,
+        device: Device = "cpu",
+    ):
+        bounds = {"max_x": max_x, "min_x": min_x, "max_y": max_y, "min_y": min_y}
+        super().__init__(znear=znear, zfar=zfar, **bounds, scale_xyz=scale_xyz, R=R, T=T, K=K, device=device)
+
+    def compute_projection_matrix(
+        self,
+        znear: Tensor,
+        zfar: Tensor,
+        max_x: Tensor,
+        min_x: Tensor,
+        max_y: Tensor,
+        min_y: Tensor,
+        scale_xyz: Tensor,
+    ) -> Tensor:
+        """(N, 4, 4) for column vectors: an affine map of each axis."""
+        K = self._zeros(znear, zfar, max_x, min_x, max_y, min_y, scale_xyz)
+        K[:, 0, 0] = 2.0 * scale_xyz[:, 0] / (max_x - min_x)
+        K[:, 0, 3] = -(max_x + min_x) / (max_x - min_x)
+        K[:, 1, 1] = 2.0 * scale_xyz[:, 1] / (max_y - min_y)
+        K[:, 1, 3] = -(max_y + min_y) / (max_y - min_y)
+        K[:, 2, 2] = scale_xyz[:, 2] / (zfar - znear)
+        K[:, 2, 3] = -znear / (zfar - znear)
+        K[:, 3, 3] = 1.0
+        return K
+
+    def is_perspective(self) -> bool:
+        return False
+
+
+class _CalibratedCameras(CamerasBase):
+    """What both kinds of cameras with a focal length and a principal point share."""
+
+    def __init__(
+        self,
+        focal_length: Values = 1.0,
+        principal_point: Values = ((0.0, 0.0),),
+        R: Tensor = IDENTITY,
+        T: Tensor = ORIGIN,
+        K: Tensor | None = None,
+        device: Device = "cpu",
+        in_ndc: bool = True,
+        image_size: Values | None = None,
+    ):
+        intrinsics = {"focal_length": focal_length, "principal_point": principal_point, "K": K}
+        super().__init__(**intrinsics, R=R, T=T, _in_ndc=in_ndc, image_size=image_size, device=device)
+        if image_size is not None and (self.image_size < 1).any():
+            raise ValueError(f"image_size must be at least 1 pixel, got {self.image_size.tolist()}")
+        if image_size is None and not in_ndc:
+            raise ValueError("image_size (height, width) is needed for cameras defined in screen space (in_ndc=False)")
+
+    def in_ndc(self) -> bool:
+        return self._in_ndc
+
+    def _intrinsics(self, kwargs: dict) -> tuple[Tensor, Tensor]:
+        focal = torch.as_tensor(kwargs.get("focal_length", self.focal_length), device=self.device)
+        focal = focal[:, None].expand(-1, 2) if focal.dim() == 1 else focal.expand(self._N, 2)
+        return focal, kwargs.get("principal_point", self.principal_point)
+
+
+class PerspectiveCameras(_CalibratedCameras):
+    """Pinhole cameras: (fx x / z + px, fy y / z + py, 1 / z).
+
+    Args:
+        focal_length: a number, (N,) or (N, 2), in NDC units or, if not `in_ndc`, pixels.
+        principal_point: (N, 2), in NDC (+X left, +Y up) or pixels from the image's top left corner.
+        R, T: extrinsics (N, 3, 3) and (N, 3): X_view = X_world R + T.
+        K: a matrix (N, 4, 4), for column vectors, in place of focal length and principal point.
+        in_ndc: the units of the above.
+        image_size: (N, 2), height and width, pixels; needed if not `in_ndc`.
+    """
+
+    def get_projection_transform(self, **kwargs) -> Transform3d:
+        return self._projection(lambda: self.compute_projection_matrix(*self._intrinsics(kwargs)), kwargs)
+
+    def compute_projection_matrix(self, focal_length: Tensor, principal_point: Tensor) -> Tensor:
+        """(N, 4, 4) for column vectors, of (N, 2) each."""
+        K = self._zeros(focal_length, principal_point)
+        K[:, [0, 1], [0, 1]] = focal_length
+        K[:, :2, 2] = principal_point
+        K[:, 2, 3] = K[:, 3, 2] = 1.0
+        return K
+
+    def unproject_points(
+        self, xy_depth: Tensor, world_coordinates: bool = True, from_ndc: bool = False, **kwargs
+    ) -> Tensor:
+        """Points (N, P, 3), x and y in the camera's own units (NDC if `from_ndc`), z the view depth, back to the world.
+
+        Returns:
+            (N, P, 3), world coordinates, or view coordinates if not `world_coordinates`.
+        """
+        inverse_depth = torch.cat((xy_depth[..., :2], 1.0 / xy_depth[..., 2:]), -1)
+        return _unproject(self, inverse_depth, world_coordinates, from_ndc, kwargs)
+
+    def is_perspective(self) -> bool:
+        return True
+
+
+class OrthographicCameras(_CalibratedCameras):
+    """Parallel projection: (fx x + px, fy y + py, z); arguments as for `PerspectiveCameras`."""
+
+    def get_projection_transform(self, **kwargs) -> Transform3d:
+        return self._projection(lambda: self.compute_projection_matrix(*self._intrinsics(kwargs)), kwargs)
+
+    def compute_projection_matrix(self, focal_length: Tensor, principal_point: Tensor) -> Tensor:
+        """(N, 4, 4) for column vectors, of (N, 2) each."""
+        K = self._zeros(focal_length, principal_point)
+        K[:, [0, 1], [0, 1]] = focal_length
+        K[:, :2, 3] = principal_point
+        K[:, 2, 2] = K[:, 3, 3] = 1.0
+        return K
+
+    def unproject_points(
+        self, xy_depth: Tensor, world_coordinates: bool = True, from_ndc: bool = False, **kwargs
+    ) -> Tensor:
+        """As `PerspectiveCameras.unproject_points`."""
+        return _unproject(self, xy_depth, world_coordinates, from_ndc, kwargs)
+
+    def is_perspective(self) -> bool:
+        return False
+
+
+def _unproject(cameras: CamerasBase, points: Tensor, world_coordinates: bool, from_ndc: bool, kwargs: dict) -> Tensor:
+    transform = cameras.get_projection_transform(**kwargs)
+    if world_coordinates:
+        transform = cameras.get_world_to_view_transform(**kwargs).compose(transform)
+    if from_ndc:
+        transform = transform.compose(cameras.get_ndc_camera_transform(**kwargs))
+    return transform.inverse().transform_points(points)

@@ -1,0 +1,99 @@
+"""A batch of tensors of unequal length in three forms, as in `pytorch3d.structures.utils`.
+
+list: N tensors (L_n, ...); packed: their concatenation (sum L_n, ...); padded: one tensor (N, max L_n, ...).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "list_to_packed",
+    "list_to_padded",
+    "packed_to_list",
+    "packed_to_padded",
+    "padded_to_list",
+    "padded_to_packed",
+]
+
+
+def list_to_padded(
+    x: Sequence[Tensor],
+    pad_size: Sequence[int] | None = None,
+    pad_value: float = 0.0,
+    equisized: bool = False,
+) -> Tensor:
+    """One tensor (N, *pad_size) of N tensors with equally many dimensions, each padded at its ends.
+
+    Args:
+        x: the tensors; 1-D empty ones count as empty in every dimension.
+        pad_size: sizes to pad to; by default the largest of each dimension.
+        pad_value: the filling.
+        equisized: the caller knows that all have one shape: they are only stacked.
+
+    Raises:
+        ValueError: tensors of unlike dimension count, or larger than `pad_size`.
+    """
+    if equisized:
+        return torch.stack(list(x))
+    dimensions = max((t.dim() for t in x), default=1)
+    if any(t.dim() != dimensions and t.numel() for t in x):
+        raise ValueError("all tensors need the same number of dimensions")
+    filled = [t for t in x if t.dim() == dimensions]
+    if pad_size is None:
+        pad_size = [max(t.shape[d] for t in filled) for d in range(dimensions)]
+    out = x[0].new_full((len(x), *pad_size), pad_value)
+    for row, tensor in zip(out, x, strict=True):
+        if tensor.dim() == dimensions:
+            if any(have > room for have, room in zip(tensor.shape, pad_size, strict=True)):
+                raise ValueError(f"a tensor of shape {tuple(tensor.shape)} does not fit into {tuple(pad_size)}")
+            row[tuple(slice(0, n) for n in tensor.shape)] = tensor
+    return out
+
+
+def padded_to_list(x: Tensor, split_size: Sequence[int] | Sequence[tuple] | None = None) -> list[Tensor]:
+    """The leading parts of the rows of a padded tensor (N, M, ...): `split_size` gives their lengths or shapes."""
+    if split_size is None:
+        return list(x.unbind(0))
+    if len(split_size) != len(x):
+        raise ValueError(f"{len(split_size)} sizes for a batch of {len(x)}")
+    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in split_size]
+    return [row[tuple(slice(0, n) for n in size)] for row, size in zip(x, sizes, strict=True)]
+
+
+def list_to_packed(x: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Concatenation of N tensors (L_n, ...).
+
+    Returns:
+        packed (sum L_n, ...); and int64: lengths (N,), first packed row of each (N,), element of each row (sum L_n,).
+    """
+    packed = torch.cat(list(x))
+    lengths = torch.tensor([len(t) for t in x], device=packed.device)
+    return (
+        packed,
+        lengths,
+        lengths.cumsum(0) - lengths,
+        torch.arange(len(x), device=packed.device).repeat_interleave(lengths),
+    )
+
+
+def packed_to_list(x: Tensor, split_size: int | Sequence[int]) -> list[Tensor]:
+    """The parts of a packed tensor (sum L_n, ...) of lengths `split_size`."""
+    return list(x.split(split_size if isinstance(split_size, int) else list(split_size)))
+
+
+def packed_to_padded(inputs: Tensor, first_idxs: Tensor, max_size: int) -> Tensor:
+    """Padded form (N, max_size, ...), zero past the ends, of packed rows (L, ...); n starts at first_idxs[n]."""
+    rows = torch.arange(len(inputs), device=inputs.device)
+    element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1
+    out = inputs.new_zeros(len(first_idxs) * max_size, *inputs.shape[1:])
+    slot = element * max_size + rows - first_idxs[element]
+    return out.index_copy(0, slot, inputs).view(len(first_idxs), max_size, *inputs.shape[1:])
+
+
+def padded_to_packed(inputs: Tensor, first_idxs: Tensor, num_inputs: int) -> Tensor:
+    """The inverse of `packed_to_padded`: (num_inputs, ...) of padded rows (N, M, ...)."""
+    rows = torch.arange(num_inputs, device=inputs.device)
+    element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1
+    return inputs[element, rows - first_idxs[element]]

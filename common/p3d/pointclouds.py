@@ -1,0 +1,299 @@
+"""Batches of point clouds of unequal size, with the interface of `pytorch3d.structures.Pointclouds`.
+
+Stored once, packed: all clouds' rows one after the other. The list and padded forms are made from that on demand, as
+views where every cloud has the same number of points.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from .structures import Structure
+
+__all__ = ["Pointclouds", "join_pointclouds_as_batch", "join_pointclouds_as_scene"]
+
+Rows = Sequence[Tensor] | Tensor
+
+
+class Pointclouds(Structure):
+    """N clouds of P_n points with optional normals and features per point.
+
+    Args:
+        points: N tensors (P_n, 3), or one tensor (N, P, 3).
+        normals: likewise (P_n, 3), or None.
+        features: likewise (P_n, C), or None.
+
+    Clouds may be empty, and so may the batch. Tensors are kept, not copied; gradients flow to what was given.
+
+    Raises:
+        ValueError: shapes that do not fit together.
+    """
+
+    def __init__(self, points: Rows, normals: Rows | None = None, features: Rows | None = None):
+        if not isinstance(points, list | tuple | Tensor):
+            raise ValueError(f"points must be a list of tensors or a tensor, got {type(points).__name__}")
+        sizes = [len(cloud) for cloud in points]
+        self._set(sizes, _pack("points", points, sizes, 3), None, None)
+        self._normals = None if normals is None else _pack("normals", normals, sizes, 3)
+        self._features = None if features is None else _pack("features", features, sizes, None)
+
+    @classmethod
+    def _from_packed(cls, sizes: list[int], points: Tensor, normals: Tensor | None, features: Tensor | None) -> Self:
+        clouds = cls.__new__(cls)
+        clouds._set(sizes, points, normals, features)
+        return clouds
+
+    def _set(self, sizes: list[int], points: Tensor, normals: Tensor | None, features: Tensor | None) -> None:
+        self._sizes = sizes
+        self._points, self._normals, self._features = points, normals, features
+        self._N = len(sizes)
+        self._P = max(sizes, default=0)
+        self.equisized = all(size == self._P for size in sizes)
+
+    @property
+    def device(self) -> torch.device:
+        return self._points.device
+
+    @property
+    def _C(self) -> int | None:
+        return None if self._features is None else self._features.shape[1]
+
+    def isempty(self) -> bool:
+        """No cloud has a point."""
+        return self._P == 0
+
+    def get_cloud(self, index: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Points (P_i, 3), normals and features of one cloud."""
+        cloud = self[index]
+        return cloud._points, cloud._normals, cloud._features
+
+    # --- the three forms
+
+    def points_packed(self) -> Tensor:
+        """(sum P_n, 3)."""
+        return self._points
+
+    def normals_packed(self) -> Tensor | None:
+        """(sum P_n, 3)."""
+        return self._normals
+
+    def features_packed(self) -> Tensor | None:
+        """(sum P_n, C)."""
+        return self._features
+
+    def points_list(self) -> list[Tensor]:
+        """N tensors (P_n, 3)."""
+        return list(self._points.split(self._sizes))
+
+    def normals_list(self) -> list[Tensor] | None:
+        """N tensors (P_n, 3)."""
+        return None if self._normals is None else list(self._normals.split(self._sizes))
+
+    def features_list(self) -> list[Tensor] | None:
+        """N tensors (P_n, C)."""
+        return None if self._features is None else list(self._features.split(self._sizes))
+
+    def points_padded(self) -> Tensor:
+        """(N, max P_n, 3), zeros past each cloud's end."""
+        return self._pad(self._points)
+
+    def normals_padded(self) -> Tensor | None:
+        """(N, max P_n, 3), zeros past each cloud's end."""
+        return None if self._normals is None else self._pad(self._normals)
+
+    def features_padded(self) -> Tensor | None:
+        """(N, max P_n, C), zeros past each cloud's end."""
+        return None if self._features is None else self._pad(self._features)
+
+    def num_points_per_cloud(self) -> Tensor:
+        """(N,) int64."""
+        return torch.tensor(self._sizes, dtype=torch.int64, device=self.device)
+
+    def cloud_to_packed_first_idx(self) -> Tensor:
+        """(N,) int64: where each cloud begins in the packed form."""
+        sizes = self.num_points_per_cloud()
+        return sizes.cumsum(0) - sizes
+
+    def packed_to_cloud_idx(self) -> Tensor:
+        """(sum P_n,) int64: the cloud of each packed point."""
+        return torch.arange(self._N, device=self.device).repeat_interleave(self.num_points_per_cloud())
+
+    def padded_to_packed_idx(self) -> Tensor:
+        """(sum P_n,) int64: where each packed point stands in the flattened padded form (N * max P_n)."""
+        inside = torch.arange(len(self._points), device=self.device)
+        cloud = self.packed_to_cloud_idx()
+        return inside + cloud * self._P - self.cloud_to_packed_first_idx()[cloud]
+
+    # --- changed batches
+
+    def update_padded(
+        self,
+        new_points_padded: Tensor,
+        new_normals_padded: Tensor | None = None,
+        new_features_padded: Tensor | None = None,
+    ) -> Self:
+        """The same batch with other points (N, max P_n, 3), and other normals or features where given.
+
+        Raises:
+            ValueError: another batch size or number of points.
+        """
+        new = (new_points_padded, new_normals_padded, new_features_padded)
+        for rows in new:
+            if rows is not None and tuple(rows.shape[:2]) != (self._N, self._P):
+                raise ValueError(f"expected ({self._N}, {self._P}, ...), got {tuple(rows.shape)}")
+        pairs = zip(self._packed(), new, strict=True)
+        packed = [old if replacement is None else self._unpad(replacement) for old, replacement in pairs]
+        return self._from_packed(self._sizes, *packed)
+
+    def subsample(self, max_points: int | Sequence[int]) -> Self:
+        """At most `max_points` random points of each cloud (one number, or one per cloud), from torch's generator.
+
+        Raises:
+            ValueError: as many numbers as clouds are needed.
+        """
+        limits = [max_points] * self._N if isinstance(max_points, int) else list(max_points)
+        if len(limits) != self._N:
+            raise ValueError(f"{len(limits)} limits for {self._N} clouds")
+        first, kept = 0, []
+        for size, limit in zip(self._sizes, limits, strict=True):
+            chosen = torch.arange(size) if size <= limit else torch.randperm(size)[:limit]
+            kept.append(first + chosen)
+            first += size
+        index = _concatenate(kept, torch.zeros(0, dtype=torch.int64)).to(self.device)
+        packed = [None if t is None else t[index] for t in self._packed()]
+        return self._from_packed([len(k) for k in kept], *packed)
+
+    # --- geometry
+
+    def offset_(self, offsets_packed: Tensor) -> Self:
+        """Adds (sum P_n, 3) or (3,) to the points of this object, and returns it.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if tuple(offsets_packed.shape) not in ((3,), tuple(self._points.shape)):
+            raise ValueError(f"offsets must be (3,) or {tuple(self._points.shape)}, got {tuple(offsets_packed.shape)}")
+        self._points = self._points + offsets_packed
+        return self
+
+    def offset(self, offsets_packed: Tensor) -> Self:
+        """A copy with (sum P_n, 3) or (3,) added to the points."""
+        return self._map(lambda rows: rows).offset_(offsets_packed)
+
+    def scale_(self, scale: float | Tensor) -> Self:
+        """Multiplies the points of this object by a number or by one per cloud (N,), and returns it.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if isinstance(scale, Tensor) and scale.dim() > 0:
+            if len(scale) != self._N or scale.numel() != self._N:
+                raise ValueError(f"scale must be a number or ({self._N},), got {tuple(scale.shape)}")
+            scale = scale.view(-1, 1)[self.packed_to_cloud_idx()]
+        self._points = self._points * scale
+        return self
+
+    def scale(self, scale: float | Tensor) -> Self:
+        """A copy with the points multiplied by a number or by one per cloud (N,)."""
+        return self._map(lambda rows: rows).scale_(scale)
+
+    def get_bounding_boxes(self) -> Tensor:
+        """(N, 3, 2): least and greatest coordinate of each cloud on each axis; (inf, -inf) of an empty cloud."""
+        cloud = self.packed_to_cloud_idx()[:, None].expand(-1, 3)
+        low, high = (
+            self._points.new_full((self._N, 3), start).scatter_reduce(0, cloud, self._points, reduce)
+            for start, reduce in ((torch.inf, "amin"), (-torch.inf, "amax"))
+        )
+        return torch.stack((low, high), 2)
+
+    def inside_box(self, box: Tensor) -> Tensor:
+        """Which packed points lie in a box, bounds included.
+
+        Args:
+            box: (2, 3) or (N, 2, 3): the least and greatest corner.
+
+        Returns:
+            (sum P_n,) bool.
+
+        Raises:
+            ValueError: another shape, or a box whose corners are swapped.
+        """
+        if box.dim() not in (2, 3) or box.shape[-2:] != (2, 3) or (box.dim() == 3 and len(box) not in (1, self._N)):
+            raise ValueError(f"box must be (2, 3) or ({self._N}, 2, 3), got {tuple(box.shape)}")
+        if (box[..., 0, :] > box[..., 1, :]).any():
+            raise ValueError("the box's first corner must not exceed its second")
+        corners = box.expand(self._N, 2, 3)[self.packed_to_cloud_idx()]
+        return ((self._points >= corners[:, 0]) & (self._points <= corners[:, 1])).all(1)
+
+    # --- details
+
+    def _packed(self) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        return self._points, self._normals, self._features
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        return self._from_packed(self._sizes, *[None if t is None else function(t) for t in self._packed()])
+
+    def _select(self, chosen: list[int]) -> Self:
+        def pick(rows: Tensor | None) -> Tensor | None:
+            parts = () if rows is None else rows.split(self._sizes)
+            return None if rows is None else _concatenate([parts[i] for i in chosen], rows)
+
+        return self._from_packed([self._sizes[i] for i in chosen], *[pick(rows) for rows in self._packed()])
+
+    def _pad(self, rows: Tensor) -> Tensor:
+        if self.equisized:
+            return rows.reshape(self._N, self._P, rows.shape[1])
+        padded = rows.new_zeros(self._N * self._P, rows.shape[1])
+        return padded.index_copy(0, self.padded_to_packed_idx(), rows).view(self._N, self._P, rows.shape[1])
+
+    def _unpad(self, rows: Tensor) -> Tensor:
+        flat = rows.reshape(self._N * self._P, rows.shape[-1])
+        return flat if self.equisized else flat[self.padded_to_packed_idx()]
+
+
+def join_pointclouds_as_batch(pointclouds: Sequence[Pointclouds]) -> Pointclouds:
+    """One batch of the clouds of several batches.
+
+    Raises:
+        ValueError: an empty list, or normals or features in some batches only.
+    """
+    if isinstance(pointclouds, Pointclouds) or not len(pointclouds):
+        raise ValueError("join_pointclouds_as_batch takes a list of at least one Pointclouds")
+    sizes = [size for clouds in pointclouds for size in clouds._sizes]
+    packed = []
+    for rows in zip(*[clouds._packed() for clouds in pointclouds], strict=True):
+        if len({r is None for r in rows}) > 1:
+            raise ValueError("some batches have normals or features, some have none")
+        packed.append(None if rows[0] is None else torch.cat(rows))
+    return Pointclouds._from_packed(sizes, *packed)
+
+
+def join_pointclouds_as_scene(pointclouds: Pointclouds | Sequence[Pointclouds]) -> Pointclouds:
+    """One cloud of all the points of a batch or of several."""
+    if not isinstance(pointclouds, Pointclouds):
+        pointclouds = join_pointclouds_as_batch(pointclouds)
+    size = len(pointclouds.points_packed())
+    return Pointclouds._from_packed([size], *pointclouds._packed())
+
+
+def _pack(name: str, rows: Rows, sizes: list[int], channels: int | None) -> Tensor:
+    """(sum P_n, C) of a list or padded tensor, checked against the clouds' sizes."""
+    if isinstance(rows, Tensor):
+        if rows.dim() != 3 or [len(r) for r in rows] != sizes or rows.shape[2] != (channels or rows.shape[2]):
+            raise ValueError(f"{name} must be (N, P, {channels or 'C'}) like the points, got {tuple(rows.shape)}")
+        return rows.reshape(sum(sizes), rows.shape[2])
+    shapes = [tuple(r.shape) for r in rows]
+    width = channels or next((s[1] for s in shapes if len(s) == 2 and s[0]), None)
+    width = width or next((s[1] for s in shapes if len(s) == 2), 0)
+    fits = [s == (size, width) or size == 0 == s[0] for s, size in zip(shapes, sizes, strict=False)]
+    if len(shapes) != len(sizes) or not all(fits):
+        raise ValueError(f"{name} must be {len(sizes)} tensors (P_n, {channels or 'C'}) like the points, got {shapes}")
+    return _concatenate([r.reshape(len(r), width) for r in rows], torch.zeros(0, width))
+
+
+def _concatenate(parts: Iterable[Tensor], like: Tensor) -> Tensor:
+    """The parts one after the other: one part itself, and of no parts an empty tensor like `like`."""
+    parts = list(parts)
+    return parts[0] if len(parts) == 1 else torch.cat(parts) if parts else like[:0]

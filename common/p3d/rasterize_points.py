@@ -1,0 +1,199 @@
+"""Which points cover which pixels: the point rasteriser of `pytorch3d.renderer.points`, by pair expansion.
+
+The pixels that points cover are found as (pixel, point) pairs, nearest points first (`point_pairs`). A stable sort on
+the pixel brings each pixel's points together in order of depth; it keeps the first K. Only these are recomputed with
+gradients.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .cameras import CamerasBase, try_get_projection_transform
+from .point_pairs import PixelGrid, expand_hits, visible_points
+from .pointclouds import Pointclouds
+
+__all__ = ["PointFragments", "PointsRasterizationSettings", "PointsRasterizer", "rasterize_points"]
+
+
+def rasterize_points(
+    pointclouds: Pointclouds,
+    image_size: int | Sequence[int] = 256,
+    radius: float | Sequence[float] | Tensor = 0.01,
+    points_per_pixel: int = 8,
+    bin_size: int | None = None,
+    max_points_per_bin: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The nearest points that cover each pixel.
+
+    Args:
+        pointclouds: N clouds, x and y in NDC (+X left, +Y up, the shorter side of the image spans [-1, 1]), z the
+            depth. Points with z < 0 or a NaN cover nothing.
+        image_size: pixels, one number or (height, width).
+        radius: NDC units, one number, or one per point: (P,) of a single cloud or (N, P) padded.
+        points_per_pixel: K.
+        bin_size, max_points_per_bin: PyTorch3D's; they change nothing here.
+
+    Returns:
+        idx (N, H, W, K) int32, indices into the packed points, nearest first, the lower index first among equals;
+        zbuf (N, H, W, K), their depths; dists (N, H, W, K), squared NDC distances in the image plane from the pixel's
+        centre. All are -1 where fewer than K points cover a pixel. zbuf and dists are differentiable in the points.
+
+    Raises:
+        ValueError: an image size, a radius or a K that makes no sense.
+    """
+    grid = _make_grid(image_size, points_per_pixel)
+    points = pointclouds.points_packed()
+    with torch.no_grad():
+        slot, point = _nearest_points(pointclouds.detach(), packed_radius(radius, pointclouds), grid)
+    return _fragments(points, slot, point, grid, len(pointclouds))
+
+
+class PointFragments(NamedTuple):
+    """What `rasterize_points` returns."""
+
+    idx: Tensor
+    zbuf: Tensor
+    dists: Tensor
+
+
+@dataclass
+class PointsRasterizationSettings:
+    """Arguments of `rasterize_points`."""
+
+    image_size: int | tuple[int, int] = 256
+    radius: float | Sequence[float] | Tensor = 0.01
+    points_per_pixel: int = 8
+    bin_size: int | None = None
+    max_points_per_bin: int | None = None
+
+
+class PointsRasterizer(nn.Module):
+    """Projects world points with cameras and rasterises them.
+
+    Args:
+        cameras: one camera, or one per cloud.
+        raster_settings: defaults if None.
+    """
+
+    def __init__(self, cameras: CamerasBase | None = None, raster_settings: PointsRasterizationSettings | None = None):
+        super().__init__()
+        self.cameras = cameras
+        self.raster_settings = raster_settings or PointsRasterizationSettings()
+
+    def transform(self, point_clouds: Pointclouds, **kwargs) -> Pointclouds:
+        """The clouds with x and y in NDC and z the depth in view coordinates.
+
+        Raises:
+            ValueError: no cameras here nor in `kwargs`, or another number of cameras than of clouds.
+        """
+        cameras = kwargs.get("cameras", self.cameras)
+        if cameras is None:
+            raise ValueError("cameras must be given to the rasteriser or to its call")
+        world, eps = point_clouds.points_padded(), kwargs.get("eps")
+        if len(cameras) not in (1, len(point_clouds)):
+            raise ValueError(
+                f"{len(cameras)} cameras for {len(point_clouds)} clouds: extend the clouds to one per camera"
+            )
+        view = cameras.get_world_to_view_transform(**kwargs).transform_points(world, eps=eps)
+        to_ndc = cameras.get_ndc_camera_transform(**kwargs)
+        projection = try_get_projection_transform(cameras, kwargs)
+        if projection is not None:
+            ndc = projection.compose(to_ndc).transform_points(view, eps=eps)
+        else:
+            ndc = to_ndc.transform_points(cameras.transform_points(world, eps=eps, **kwargs), eps=eps)
+        return point_clouds.update_padded(torch.cat((ndc[..., :2], view[..., 2:]), -1))
+
+    def forward(self, point_clouds: Pointclouds, **kwargs) -> PointFragments:
+        """Fragments of world points; keyword arguments replace the camera's attributes and the settings."""
+        settings = kwargs.get("raster_settings", self.raster_settings)
+        fragments = rasterize_points(
+            self.transform(point_clouds, **kwargs),
+            image_size=settings.image_size,
+            radius=settings.radius,
+            points_per_pixel=settings.points_per_pixel,
+        )
+        return PointFragments(*fragments)
+
+    def to(self, device: torch.device | str) -> "PointsRasterizer":
+        """Moves the cameras to a device."""
+        if self.cameras is not None:
+            self.cameras = self.cameras.to(device)
+        return self
+
+
+def _nearest_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid) -> tuple[Tensor, Tensor]:
+    """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which packed points (M,)."""
+    num_pixels = len(clouds) * grid.height * grid.width
+    covered, results = None, []
+    for pixel, point in expand_hits(visible_points(clouds, radius, grid), grid):
+        if covered is not None:
+            room = (covered.index_select(0, pixel) < grid.depth).nonzero().squeeze(1)
+            pixel, point = pixel.index_select(0, room), point.index_select(0, room)
+        pixel, order = pixel.sort(stable=True)
+        keep = _leading(pixel, grid.depth)
+        hits = torch.bincount(pixel, minlength=num_pixels)
+        pixel = pixel.index_select(0, keep)
+        # The place of an entry in its run of equal pixels, after those that earlier chunks have filled.
+        start = hits.cumsum(0).sub_(hits)
+        rank = keep - (start if covered is None else start.sub_(covered)).index_select(0, pixel)
+        slot = pixel * grid.depth + rank
+        point = point.index_select(0, order.index_select(0, keep))
+        if covered is not None:
+            slot, point = slot[rank < grid.depth], point[rank < grid.depth]
+        results.append((slot, point))
+        covered = hits if covered is None else covered.add_(hits)
+    slots, points = zip(*results, strict=True)
+    return (slots[0], points[0]) if len(results) == 1 else (torch.cat(slots), torch.cat(points))
+
+
+def _leading(sorted_values: Tensor, count: int) -> Tensor:
+    """Places of the first `count` entries of each run of equal values: no equal one stands `count` places before."""
+    keep = torch.ones(len(sorted_values), dtype=torch.bool, device=sorted_values.device)
+    torch.ne(sorted_values[count:], sorted_values[:-count], out=keep[count:])
+    return keep.nonzero().squeeze(1)
+
+
+def _fragments(
+    points: Tensor, slot: Tensor, point: Tensor, grid: PixelGrid, batch: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """idx, zbuf and dists (N, H, W, K) of the filled places, differentiable in the packed points."""
+    x, y, z = points.unbind(1)
+    pixel = torch.div(slot, grid.depth, rounding_mode="floor")
+    row = torch.div(pixel, grid.width, rounding_mode="floor")
+    column = (row + 1).mul_(grid.width).sub_(pixel).sub_(1)
+    row = row.remainder_(grid.height).neg_().add_(grid.height - 1)
+    dx = x.index_select(0, point) - grid.centres(column.to(x.dtype), 0)
+    dy = y.index_select(0, point) - grid.centres(row.to(y.dtype), 1)
+    shape = (batch, grid.height, grid.width, grid.depth)
+    size = batch * grid.height * grid.width * grid.depth
+    idx = torch.full((size,), -1, dtype=torch.int32, device=slot.device).scatter_(0, slot, point.int())
+    zbuf = points.new_full((size,), -1.0).scatter_(0, slot, z.index_select(0, point))
+    dists = points.new_full((size,), -1.0).scatter_(0, slot, dx * dx + dy * dy)
+    return idx.view(shape), zbuf.view(shape), dists.view(shape)
+
+
+def _make_grid(image_size: int | Sequence[int], points_per_pixel: int) -> PixelGrid:
+    size = [image_size] * 2 if isinstance(image_size, int) else [int(s) for s in image_size]
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f"image_size must be a positive number or (height, width), got {image_size!r}")
+    if points_per_pixel < 1:
+        raise ValueError(f"points_per_pixel must be at least 1, got {points_per_pixel!r}")
+    return PixelGrid(*size, int(points_per_pixel))
+
+
+def packed_radius(radius: float | Sequence[float] | Tensor, clouds: Pointclouds) -> float | Tensor:
+    """One number, or one per packed point."""
+    if isinstance(radius, int | float):
+        return float(radius)
+    points = clouds.points_packed()
+    radius = torch.as_tensor(radius, dtype=points.dtype, device=points.device)
+    if radius.dim() == 0:
+        return radius.item()
+    padded = radius[None] if radius.dim() == 1 and len(clouds) == 1 else radius
+    if tuple(padded.shape) != tuple(clouds.points_padded().shape[:2]):
+        raise ValueError(f"radius must be a number or one per padded point, got shape {tuple(radius.shape)}")
+    return padded.reshape(-1)[clouds.padded_to_packed_idx()]

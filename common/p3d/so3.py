@@ -1,0 +1,181 @@
+"""Exponential and logarithm of rotations, SO(3), and of rigid motions, SE(3), with PyTorch3D's names and clamps.
+
+Batches are (N, ...). SO(3) matrices act on column vectors; SE(3) matrices are row-vector transforms: the transposed
+rotation in the upper left block, the translation in the last row.
+"""
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "acos_linear_extrapolation",
+    "hat",
+    "hat_inv",
+    "se3_exp_map",
+    "se3_log_map",
+    "so3_exp_map",
+    "so3_exponential_map",
+    "so3_log_map",
+    "so3_relative_angle",
+    "so3_rotation_angle",
+]
+
+
+def hat(v: Tensor) -> Tensor:
+    """Skew-symmetric matrices (N, 3, 3) with hat(v) w = v x w, of vectors (N, 3)."""
+    if v.dim() != 2 or v.shape[1] != 3:
+        raise ValueError(f"hat takes vectors (N, 3), got {tuple(v.shape)}")
+    x, y, z = v.unbind(1)
+    zero = torch.zeros_like(x)
+    return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), 1).view(-1, 3, 3)
+
+
+def hat_inv(h: Tensor) -> Tensor:
+    """Vectors (N, 3) of skew-symmetric matrices (N, 3, 3): the inverse of `hat`.
+
+    Raises:
+        ValueError: wrong shape, or a matrix that is not skew-symmetric within 1e-5.
+    """
+    if h.dim() != 3 or h.shape[1:] != (3, 3):
+        raise ValueError(f"hat_inv takes matrices (N, 3, 3), got {tuple(h.shape)}")
+    if ((h + h.transpose(1, 2)).abs() > 1e-5).any():
+        raise ValueError("hat_inv: a matrix is not skew-symmetric")
+    return torch.stack((h[:, 2, 1], h[:, 0, 2], h[:, 1, 0]), 1)
+
+
+def so3_exp_map(log_rot: Tensor, eps: float = 1e-4) -> Tensor:
+    """Rotation matrices (N, 3, 3) of rotation vectors (N, 3), radians, by Rodrigues' formula.
+
+    The squared angle is clamped to at least `eps` in the two coefficients, so gradients stay finite at zero.
+    """
+    coefficients, skew, square = _rodrigues(log_rot, eps)
+    sine, cosine, _ = coefficients
+    return torch.eye(3, dtype=log_rot.dtype, device=log_rot.device) + sine * skew + cosine * square
+
+
+def so3_exponential_map(log_rot: Tensor, eps: float = 1e-4) -> Tensor:
+    """Old name of `so3_exp_map`."""
+    return so3_exp_map(log_rot, eps)
+
+
+def so3_log_map(R: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor:
+    """Rotation vectors (N, 3), radians, of rotation matrices (N, 3, 3): phi / (2 sin phi) (R - R^T).
+
+    Args:
+        R: (N, 3, 3).
+        eps: below half of this |sin phi| the factor is replaced by its series 1/2 + phi^2 / 12.
+        cos_bound: as in `so3_rotation_angle`.
+
+    Raises:
+        ValueError: wrong shape or a trace no rotation has.
+    """
+    phi = so3_rotation_angle(R, eps=eps, cos_bound=cos_bound)
+    sine = phi.sin()
+    regular = sine.abs() > 0.5 * eps
+    factor = torch.where(regular, phi / (2.0 * torch.where(regular, sine, 1.0)), 0.5 + phi * phi / 12.0)
+    return hat_inv(factor[:, None, None] * (R - R.transpose(1, 2)))
+
+
+def so3_rotation_angle(R: Tensor, eps: float = 1e-4, cos_angle: bool = False, cos_bound: float = 1e-4) -> Tensor:
+    """Angles of rotations.
+
+    Args:
+        R: (N, 3, 3).
+        eps: slack allowed in the trace, which lies in [-1, 3] for rotations.
+        cos_angle: return the cosine instead; its gradient exists everywhere.
+        cos_bound: where |cos| > 1 - cos_bound the arc cosine is replaced by its tangent, so gradients stay finite.
+
+    Returns:
+        (N,) radians, or cosines.
+
+    Raises:
+        ValueError: wrong shape or a trace outside [-1 - eps, 3 + eps].
+    """
+    if R.dim() != 3 or R.shape[1:] != (3, 3):
+        raise ValueError(f"rotations must be (N, 3, 3), got {tuple(R.shape)}")
+    trace = R.diagonal(dim1=1, dim2=2).sum(1)
+    if ((trace < -1.0 - eps) | (trace > 3.0 + eps)).any():
+        raise ValueError("a matrix has a trace outside the range of rotations")
+    cosine = 0.5 * (trace - 1.0)
+    if cos_angle:
+        return cosine
+    if cos_bound > 0.0:
+        return acos_linear_extrapolation(cosine, (-1.0 + cos_bound, 1.0 - cos_bound))
+    return cosine.acos()
+
+
+def so3_relative_angle(
+    R1: Tensor, R2: Tensor, cos_angle: bool = False, cos_bound: float = 1e-4, eps: float = 1e-4
+) -> Tensor:
+    """Angles (N,), radians or cosines, between rotations (N, 3, 3): those of R1 R2^T (see `so3_rotation_angle`)."""
+    return so3_rotation_angle(R1 @ R2.transpose(1, 2), eps=eps, cos_angle=cos_angle, cos_bound=cos_bound)
+
+
+def acos_linear_extrapolation(x: Tensor, bounds: tuple[float, float] = (-1.0 + 1e-4, 1.0 - 1e-4)) -> Tensor:
+    """Arc cosine inside `bounds`, continued outside by its tangents there: finite slope for every x.
+
+    Raises:
+        ValueError: bounds not increasing inside (-1, 1).
+    """
+    lower, upper = bounds
+    if not -1.0 < lower <= upper < 1.0:
+        raise ValueError(f"bounds must be increasing and inside (-1, 1), got {bounds}")
+    inside = x.clamp(lower, upper)
+    edge = inside.detach()
+    slope = torch.where(x == inside, torch.zeros_like(x), -((1.0 - edge * edge) ** -0.5))
+    return inside.acos() + slope * (x - edge)
+
+
+def se3_exp_map(log_transform: Tensor, eps: float = 1e-4) -> Tensor:
+    """Rigid motions of their logarithms.
+
+    Args:
+        log_transform: (N, 6), the translation's logarithm, then the rotation vector (radians).
+        eps: as in `so3_exp_map`.
+
+    Returns:
+        (N, 4, 4) row-vector matrices [[R^T, 0], [(V t)^T, 1]]: the transpose of the usual exponential.
+
+    Raises:
+        ValueError: wrong shape.
+    """
+    if log_transform.dim() != 2 or log_transform.shape[1] != 6:
+        raise ValueError(f"log_transform must be (N, 6), got {tuple(log_transform.shape)}")
+    log_translation, log_rotation = log_transform.split(3, dim=1)
+    rotation = so3_exp_map(log_rotation, eps)
+    translation = (_left_jacobian(log_rotation, eps) @ log_translation[:, :, None]).transpose(1, 2)
+    upper = torch.cat((rotation.transpose(1, 2), torch.zeros_like(translation.transpose(1, 2))), 2)
+    lower = torch.cat((translation, torch.ones_like(translation[:, :, :1])), 2)
+    return torch.cat((upper, lower), 1)
+
+
+def se3_log_map(transform: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor:
+    """Logarithms (N, 6) of rigid motions (N, 4, 4): the inverse of `se3_exp_map`.
+
+    Raises:
+        ValueError: wrong shape, or a last column that is not (0, 0, 0, 1).
+    """
+    if transform.dim() != 3 or transform.shape[1:] != (4, 4):
+        raise ValueError(f"transforms must be (N, 4, 4), got {tuple(transform.shape)}")
+    last = transform[:, :, 3] - transform.new_tensor([0.0, 0.0, 0.0, 1.0])
+    if (last.abs() > 1e-5).any():
+        raise ValueError("a transform's last column is not (0, 0, 0, 1)")
+    log_rotation = so3_log_map(transform[:, :3, :3].transpose(1, 2), eps, cos_bound)
+    translation = transform[:, 3, :3, None]
+    log_translation = torch.linalg.solve(_left_jacobian(log_rotation, eps), translation)[:, :, 0]
+    return torch.cat((log_translation, log_rotation), 1)
+
+
+def _left_jacobian(log_rotation: Tensor, eps: float) -> Tensor:
+    """V (N, 3, 3) = I + (1 - cos)/angle^2 hat + (angle - sin)/angle^3 hat^2, of rotation vectors (N, 3)."""
+    (_, cosine, cubic), skew, square = _rodrigues(log_rotation, eps)
+    return torch.eye(3, dtype=skew.dtype, device=skew.device) + cosine * skew + cubic * square
+
+
+def _rodrigues(log_rot: Tensor, eps: float) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Tensor]:
+    """sin a / a, (1 - cos a) / a^2, (a - sin a) / a^3, each (N, 1, 1), and hat and hat^2, of vectors (N, 3)."""
+    skew = hat(log_rot)
+    angle = (log_rot * log_rot).sum(1).clamp(min=eps).sqrt()[:, None, None]
+    sine = angle.sin() / angle
+    cosine = (1.0 - angle.cos()) / (angle * angle)
+    return (sine, cosine, (1.0 - sine) / (angle * angle)), skew, skew @ skew

@@ -1,0 +1,85 @@
+"""What batches of clouds and of meshes share: they can be indexed, split, repeated, copied and moved."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor
+
+__all__ = ["Structure"]
+
+Index = int | slice | Sequence[int] | Tensor
+
+
+class Structure:
+    """A batch of N elements. Subclasses say how to pick elements (`_select`) and how to map their tensors (`_map`)."""
+
+    _N: int
+
+    def _select(self, chosen: list[int]) -> Self:
+        """A batch of the elements at these places, which may repeat."""
+        raise NotImplementedError
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """A batch with `function` applied to each tensor."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self._N
+
+    def __getitem__(self, index: Index) -> Self:
+        """The elements at a number, slice, list, or tensor of numbers or truth values, always as a batch.
+
+        Raises:
+            IndexError: out of range.
+        """
+        if isinstance(index, int):
+            if not -self._N <= index < self._N:
+                raise IndexError(f"index {index} out of range for a batch of {self._N}")
+            index = [index]
+        return self._select(torch.arange(self._N)[index.cpu() if isinstance(index, Tensor) else index].tolist())
+
+    def split(self, split_sizes: Sequence[int]) -> list[Self]:
+        """Batches of `split_sizes` consecutive elements each.
+
+        Raises:
+            ValueError: sizes that do not sum to the number of elements.
+        """
+        if sum(split_sizes) != self._N:
+            raise ValueError(f"split sizes {list(split_sizes)} do not sum to {self._N}")
+        return [self._select(part.tolist()) for part in torch.arange(self._N).split(list(split_sizes))]
+
+    def extend(self, N: int) -> Self:
+        """Each element N times in a row: one batch for N cameras per element.
+
+        Raises:
+            ValueError: N is not a positive integer.
+        """
+        if not isinstance(N, int) or N < 1:
+            raise ValueError(f"N must be a positive integer, got {N!r}")
+        return self._select([i for i in range(self._N) for _ in range(N)])
+
+    def clone(self) -> Self:
+        """A copy that shares no memory."""
+        return self._map(torch.clone)
+
+    def detach(self) -> Self:
+        """A copy without gradient history."""
+        return self._map(torch.detach)
+
+    def to(self, device: torch.device | str, copy: bool = False) -> Self:
+        """The batch on a device; this object itself when it is there already and `copy` is False."""
+        device = torch.empty(0, device=device).device
+        if device == self.device and not copy:
+            return self
+        return self._map(lambda tensor: tensor.to(device, copy=copy))
+
+    def cpu(self) -> Self:
+        return self.to("cpu")
+
+    def cuda(self) -> Self:
+        return self.to("cuda")

@@ -1,0 +1,105 @@
+"""Base of objects that hold a batch of tensors of equal length: cameras, lights, materials."""
+
+from collections.abc import Callable, Sequence
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["TensorProperties"]
+
+Index = int | slice | Sequence[int] | Tensor
+
+
+class TensorProperties(nn.Module):
+    """Named tensors with a common batch dimension.
+
+    Numbers become tensors (1,), nested lists tensors; each tensor's first dimension is 1 or N and is expanded to N.
+    None, bools and strings are kept as they are. A tensor's gradient flows through to what was given.
+
+    Args:
+        dtype: of the tensors made from numbers and lists.
+        device: where all the tensors go.
+        **properties: the named values.
+
+    Raises:
+        ValueError: batch lengths that do not broadcast, or a value of another type.
+    """
+
+    def __init__(self, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu", **properties):
+        super().__init__()
+        self.device = torch.device(device)
+        self._names = tuple(properties)
+        tensors = {
+            name: _as_batched_tensor(name, value, dtype, self.device)
+            for name, value in properties.items()
+            if not (value is None or isinstance(value, bool | str))
+        }
+        lengths = {len(t) for t in tensors.values()} - {1}
+        if len(lengths) > 1:
+            sizes = {name: tuple(t.shape) for name, t in tensors.items()}
+            raise ValueError(f"{type(self).__name__}: batch sizes must be 1 or N, got {sizes}")
+        self._N = lengths.pop() if lengths else 1
+        for name, value in properties.items():
+            if name in tensors:
+                value = tensors[name].expand(self._N, *tensors[name].shape[1:])
+            setattr(self, name, value)
+
+    def __len__(self) -> int:
+        return self._N
+
+    def isempty(self) -> bool:
+        return self._N == 0
+
+    def __getitem__(self, index: Index) -> Self:
+        """The elements at `index`, always as a batch.
+
+        Raises:
+            IndexError: out of range.
+        """
+        if isinstance(index, int) and not -self._N <= index < self._N:
+            raise IndexError(f"index {index} out of range for a batch of {self._N}")
+        return self._map(lambda tensor: tensor[[index] if isinstance(index, int) else index])
+
+    def clone(self) -> Self:
+        """A copy whose tensors share no memory with this object's."""
+        return self._map(torch.clone)
+
+    def to(self, device: torch.device | str = "cpu") -> Self:
+        """A copy on the device (this object itself stays where it is)."""
+        return self._map(lambda tensor: tensor.to(device))
+
+    def cpu(self) -> Self:
+        return self.to("cpu")
+
+    def cuda(self, device: int | None = None) -> Self:
+        return self.to("cuda" if device is None else f"cuda:{device}")
+
+    def gather_props(self, batch_idx: Tensor) -> Self:
+        """A copy whose element i is this object's element `batch_idx[i]`."""
+        return self._map(lambda tensor: tensor[batch_idx])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
+        """A copy with `function` applied to each tensor; the other attributes are shared."""
+        copy = type(self).__new__(type(self))
+        nn.Module.__init__(copy)
+        for name, value in vars(self).items():
+            if name not in vars(copy):
+                setattr(copy, name, value)
+        tensors = {name: getattr(self, name) for name in self._names}
+        for name, value in tensors.items():
+            value = function(value) if isinstance(value, Tensor) else value
+            setattr(copy, name, value)
+            if isinstance(value, Tensor):
+                copy._N, copy.device = len(value), value.device
+        return copy
+
+
+def _as_batched_tensor(name: str, value, dtype: torch.dtype, device: torch.device) -> Tensor:
+    try:
+        tensor = torch.as_tensor(value, device=device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}: neither a number nor a tensor nor nested numbers: {value!r}") from error
+    if not isinstance(value, Tensor):
+        tensor = tensor.to(dtype)
+    return tensor if tensor.dim() else tensor[None]
