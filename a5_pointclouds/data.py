@@ -58,7 +58,7 @@ def gather(clouds: PointCloudSet, rows: np.ndarray, count: int, generator: np.ra
     Drawn without replacement where the clouds hold enough, with replacement where they hold fewer.
     Returns numpy points (B, count, 3) float32 and labels (B,) or (B, count) int64.
     """
-    columns = choose_columns(count, clouds.points.shape[1], generator)
+    columns = choose_columns(count, clouds.points_per_cloud, generator)
     return clouds.batch(rows, np.broadcast_to(columns, (len(rows), count)))
 
 

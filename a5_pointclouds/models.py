@@ -61,7 +61,7 @@ class PointNetSegmenter(nn.Module):
         local = sum(self.encoder.widths)
         self.mix = PointwiseBlock(local, 256, cloud_inputs=self.encoder.outputs)
         self.blocks = nn.ModuleList([PointwiseBlock(256, 256), PointwiseBlock(256, 128)])
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout1d(dropout)  # whole channels of a cloud: one draw for all of its points
         self.classify = nn.Linear(128, num_classes)
 
     def forward(self, points: Tensor) -> Tensor:
@@ -70,12 +70,51 @@ class PointNetSegmenter(nn.Module):
         x = self.mix(torch.cat(local, 2), cloud)
         for block in self.blocks:
             x = block(x)
-        return self.classify(self.dropout(x))
+        return self.classify(x * self.dropout(x.new_ones(len(x), x.shape[2], 1)).mT)
+
+
+class PrincipalFrame(nn.Module):
+    """Makes a model exactly blind to rotation: clouds are turned into their principal axes before it sees them.
+
+    The axes of a cloud are known up to their signs, which leaves four proper frames (Puny et al., "Frame averaging",
+    ICLR 2022). Training takes one of them by chance, evaluation averages the probabilities over all four.
+    """
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+        signs = torch.tensor([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+        self.register_buffer("signs", signs.float(), persistent=False)
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(B, N, 3) -> logits as the model's; in evaluation, logarithms of mean probabilities."""
+        centred = points - points.mean(1, keepdim=True)
+        aligned = centred @ principal_axes(centred)
+        if self.training:
+            choice = torch.randint(4, (len(points),), device=points.device)
+            return self.model(aligned * self.signs[choice][:, None])
+        views = torch.stack([self.model(aligned * sign) for sign in self.signs])
+        return torch.logsumexp(views.float().log_softmax(-1), 0)
+
+
+def principal_axes(centred: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) whose columns are the axes of greatest to least spread of centred clouds (B, N, 3)."""
+    spread = (centred.mT @ centred / centred.shape[1]).double().cpu()
+    axes = torch.linalg.eigh(spread).eigenvectors.flip(-1)
+    proper = torch.linalg.det(axes).sign()
+    return torch.cat([axes[..., :2], axes[..., 2:] * proper[:, None, None]], -1).to(centred)
 
 
 MODELS = {"pointnet": {"cls": PointNetClassifier, "seg": PointNetSegmenter}}
+FRAMES = ("given", "principal")
 
 
-def build_model(arch: str, task: str, num_classes: int) -> nn.Module:
-    """A freshly initialised model. Raises KeyError for an unknown architecture or task."""
-    return MODELS[arch][task](num_classes)
+def build_model(arch: str, task: str, num_classes: int, frame: str = "given") -> nn.Module:
+    """A freshly initialised model.
+
+    Args:
+        arch: one of ``MODELS``. task: "cls" or "seg".
+        frame: "given" takes clouds as they stand, "principal" makes the model rotation-invariant.
+    """
+    model = MODELS[arch][task](num_classes)
+    return PrincipalFrame(model) if frame == "principal" else model

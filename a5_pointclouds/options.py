@@ -9,7 +9,7 @@ import torch
 from a5_pointclouds.models import MODELS, build_model
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import ArgumentParser, UserError, add_common_flags, positive_int, resolve_device
-from common.data.cloud_set import PointCloudSet, Splits
+from common.data.cloud_set import PointCloudSet, Splits, join_splits
 from common.data.point_clouds import load_point_clouds
 
 OUTPUT_DIR = "outputs/a5_pointclouds"
@@ -34,6 +34,21 @@ def evaluation_parser(description: str, example: str) -> ArgumentParser:
     add_data_flags(parser, num_points=10_000)
     parser.add_argument("--load_checkpoint", default="best_model", help="name in the checkpoint folder, or a path")
     return parser
+
+
+def add_split_flags(parser: argparse.ArgumentParser) -> None:
+    """``--split`` and ``--i``."""
+    parser.add_argument("--split", choices=("train", "val", "test", "all"), default="test",
+                        help="clouds to evaluate on; all is for data that the model was not trained on")  # fmt: skip
+    parser.add_argument("--i", type=int, default=None, help="also show this cloud of the split")
+
+
+def pick_split(args: argparse.Namespace, splits: Splits) -> PointCloudSet:
+    """The split of ``--split``, with ``--i`` checked against it."""
+    clouds = join_splits(splits) if args.split == "all" else getattr(splits, args.split)
+    if args.i is not None and not 0 <= args.i < len(clouds):
+        raise UserError(f"--i {args.i}: the {args.split} split has clouds 0 to {len(clouds) - 1}")
+    return clouds
 
 
 def experiment_folder(args: argparse.Namespace, task: str) -> Path:
@@ -61,7 +76,7 @@ def load_splits(args: argparse.Namespace, task: str) -> Splits:
     """The data set of the flags; prints which data it is."""
     splits = load_point_clouds(task, args.main_dir, args.data_dir, args.seed, args.num_seg_class)
     print(f"data: {splits.train.source}")
-    stored = splits.train.points.shape[1]
+    stored = splits.train.points_per_cloud
     if args.num_points > stored:
         print(f"note: --num_points {args.num_points} is more than the {stored} of a cloud: drawn with replacement")
     return splits
@@ -100,3 +115,23 @@ def check_classes(trained: Trained, clouds: PointCloudSet) -> None:
     if len(clouds.class_names) != len(trained.classes):
         raise UserError(f"checkpoint {trained.path} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the data "
                         f"has {len(clouds.class_names)} ({', '.join(clouds.class_names)}); use the data it was trained for")  # fmt: skip
+
+
+def merge_labels(label_map: str | None, trained: Trained, clouds: PointCloudSet) -> torch.Tensor:
+    """The table (K,) int64 from a segmenter's labels to the data's, of ``--label_map``; the identity by default.
+
+    Raises:
+        UserError: not one whole number for each of the model's labels, or a label that the data does not have.
+    """
+    if label_map is None:
+        check_classes(trained, clouds)
+        return torch.arange(len(trained.classes))
+    try:
+        table = [int(part) for part in label_map.split(",")]
+    except ValueError:
+        raise UserError(f"--label_map {label_map}: whole numbers with commas between them are needed") from None
+    known = len(clouds.class_names)
+    if len(table) != len(trained.classes) or not all(0 <= value < known for value in table):
+        raise UserError(f"--label_map {label_map}: needs {len(trained.classes)} numbers ({', '.join(trained.classes)}), each from 0 "
+                        f"to {known - 1}")  # fmt: skip
+    return torch.tensor(table)

@@ -11,9 +11,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from a5_pointclouds import augment
 from a5_pointclouds.data import TrainBatches, loader
+from a5_pointclouds.eval_seg import labeller
 from a5_pointclouds.evaluate import predict, report, summary
-from a5_pointclouds.models import MODELS, build_model
-from a5_pointclouds.options import add_data_flags, checkpoint_folder, checkpoint_path, experiment_folder, load_splits
+from a5_pointclouds.models import FRAMES, MODELS, build_model
+from a5_pointclouds.options import Trained, add_data_flags, checkpoint_folder, checkpoint_path, experiment_folder, load_splits
 from common import distributed
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import ArgumentParser, UserError, command, positive_float, positive_int, resolve_device
@@ -40,12 +41,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--lr", type=positive_float, default=2e-3, help="peak learning rate")
     parser.add_argument("--augment", choices=augment.MODES, default="none",
                         help="random rotations in training: none, so2 about the vertical, so3 all of them")  # fmt: skip
+    parser.add_argument("--frame", choices=("auto", *FRAMES), default="auto",
+                        help="principal: turn clouds into their principal axes, which makes the model rotation-invariant; "
+                             "auto: that with --augment so3, else as given")  # fmt: skip
     parser.add_argument("--num_workers", type=int, default=0, help="loader processes; they do not change the result")
     parser.add_argument("--checkpoint_every", type=int, default=0, help="also keep every n-th epoch's weights (0: none)")
     parser.add_argument("--load_checkpoint", default=None, help="start from these weights (name or path)")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch of this experiment")
     parser.add_argument("--max_minutes", type=positive_float, default=None, help="stop training after this time")
     args = parser.parse_args(argv)
+    if args.frame == "auto":
+        args.frame = "principal" if args.augment == "so3" else "given"
     args.num_epochs = args.num_epochs or EPOCHS[args.task]
     return args
 
@@ -54,7 +60,7 @@ def build_experiment(args: argparse.Namespace, splits: Splits, device: torch.dev
     """Model, optimiser, batches and losses of the flags."""
     seed_everything(args.seed)
     classes = splits.train.class_names
-    settings = {"arch": args.arch, "task": args.task, "num_classes": len(classes)}
+    settings = {"arch": args.arch, "task": args.task, "num_classes": len(classes), "frame": args.frame}
     model = build_model(**settings)
     if args.load_checkpoint:
         _start_from(model, args)
@@ -74,7 +80,7 @@ def build_experiment(args: argparse.Namespace, splits: Splits, device: torch.dev
         return value, len(points), (logits.argmax(1) == labels.flatten()).sum(), labels.numel()
 
     def validate() -> dict[str, float]:
-        points = min(VALIDATION_POINTS, splits.val.points.shape[1])
+        points = min(VALIDATION_POINTS, splits.val.points_per_cloud)
         metrics = summary(predict(_bare(model), splits.val, points, device, args.seed))
         return {name: value for name, value in metrics.items() if name != "majority_baseline"}
 
@@ -109,19 +115,23 @@ def _writer(folder):
 
 def finish(args: argparse.Namespace, experiment: Experiment, splits: Splits, folder, started: float, progress) -> None:
     """Test the best weights once and leave figures, GIFs, metrics.json and run.json."""
-    from a5_pointclouds.figures import classification_outputs, segmentation_outputs, training_curves
+    from a5_pointclouds.figures import classification_outputs, segmentation_outputs, training_curves  # slow imports
 
     model = _bare(experiment.model)
     path = checkpoint_folder(args, args.task) / BEST
     load_weights(model, load_checkpoint(path), path)
-    result = predict(model, splits.test, splits.test.points.shape[1], experiment.device)
+    result = predict(model, splits.test, splits.test.points_per_cloud, experiment.device)
     metrics = report(result, splits.test.class_names)
     last = progress.history[-1]
     metrics |= {"val_accuracy": progress.best, "best_epoch": progress.best_epoch, "epochs": progress.epoch,
                 "train_loss": last["train_loss"], "clouds_per_second": last["clouds_per_second"],
                 "parameters": sum(p.numel() for p in model.parameters()), "seconds": time.time() - started}  # fmt: skip
     training_curves(progress.history, folder / "curves.png")
-    (classification_outputs if args.task == "cls" else segmentation_outputs)(result, splits.test, folder)
+    if args.task == "cls":
+        classification_outputs(result, splits.test, folder)
+    else:
+        trained = Trained(model.eval(), splits.test.class_names, path, experiment.device)
+        segmentation_outputs(result, splits.test, folder, labeller(trained, torch.arange(len(trained.classes))))
     write_metrics(folder, metrics)
     write_run(folder, vars(args), started, seed=args.seed, device=str(experiment.device),
               data={"source": splits.train.source, "fingerprint": splits.train.fingerprint})  # fmt: skip

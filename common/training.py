@@ -153,7 +153,7 @@ def _record(experiment: Experiment, progress: Progress, folder: Path, checkpoint
     """Keep the best and the last weights, the history and the logs of the epoch that just ended (rank 0 alone)."""
     row = progress.history[-1]
     score = row[f"val_{experiment.select}"]
-    better = score > progress.best
+    better = score >= progress.best  # of equals the later: its learning rate was lower
     if better:
         progress.best, progress.best_epoch = score, progress.epoch
     if distributed.rank() == 0:

@@ -37,6 +37,11 @@ class PointCloudSet:
     def __len__(self) -> int:
         return len(self.points) if self.indices is None else len(self.indices)
 
+    @property
+    def points_per_cloud(self) -> int:
+        """How many points are stored of each cloud."""
+        return self.points.shape[1]
+
     def cloud(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """The split's i-th cloud: points (P, 3) float32 and its label () or labels (P,) int64."""
         points, labels = self.batch([i])
@@ -74,6 +79,42 @@ class Splits(NamedTuple):
     train: PointCloudSet
     val: PointCloudSet
     test: PointCloudSet
+
+
+@dataclass(frozen=True)
+class JoinedSet:
+    """Several sets one after the other, read as one; nothing is copied. Has what :class:`PointCloudSet` has to read by."""
+
+    parts: tuple[PointCloudSet, ...]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    class_names = property(lambda self: self.parts[0].class_names)
+    source = property(lambda self: self.parts[0].source)
+    fingerprint = property(lambda self: "-".join(part.fingerprint for part in self.parts))
+    points_per_cloud = property(lambda self: min(part.points_per_cloud for part in self.parts))
+    cloud = PointCloudSet.cloud
+
+    def batch(self, rows: np.ndarray, columns: np.ndarray | slice | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """As :meth:`PointCloudSet.batch`, rows counted through the parts."""
+        rows = np.asarray(rows, dtype=np.int64)
+        columns = slice(0, self.points_per_cloud) if columns is None else columns
+        ends = np.cumsum([len(part) for part in self.parts])
+        owner = np.searchsorted(ends, rows, side="right")
+        found = {}
+        for k in np.unique(owner):
+            mine = np.flatnonzero(owner == k)
+            chosen = columns if isinstance(columns, slice) else columns[mine]
+            points, labels = self.parts[k].batch(rows[mine] - (ends[k] - len(self.parts[k])), chosen)
+            found |= {place: (p, lab) for place, p, lab in zip(mine, points, labels, strict=True)}
+        ordered = [found[place] for place in range(len(rows))]
+        return np.stack([p for p, _ in ordered]), np.stack([lab for _, lab in ordered])
+
+
+def join_splits(splits: Splits) -> JoinedSet:
+    """All clouds of a data set, train, val and test in this order."""
+    return JoinedSet(tuple(splits))
 
 
 def point_cloud_set(

@@ -65,7 +65,9 @@ def look_at_rotation(
     The columns are the camera's axes: z towards `at`, x to the left, y up. Where z is parallel to `up` there is no
     left: x is then what rounding left of it, or, if that is nothing, some axis orthogonal to z.
     """
-    position, at, up = torch.broadcast_tensors(*[_vectors(v, device) for v in (camera_position, at, up)])
+    position = _vectors(camera_position, device)
+    at, up = _vectors(at, device).to(position), _vectors(up, device).to(position)
+    position, at, up = torch.broadcast_tensors(position, at, up)
     z = F.normalize(at - position, eps=1e-5)
     x = F.normalize(torch.linalg.cross(up, z), eps=1e-5)
     y = F.normalize(torch.linalg.cross(z, x), eps=1e-5)

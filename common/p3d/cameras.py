@@ -72,7 +72,8 @@ class _FoVCameras(CamerasBase):
         value = kwargs.get(name, getattr(self, name))
         if isinstance(value, bool):
             return value
-        return torch.atleast_1d(torch.as_tensor(value, dtype=torch.float32 if isinstance(value, float | int) else None))
+        kind = torch.float32 if isinstance(value, float | int) else None
+        return torch.atleast_1d(torch.as_tensor(value, dtype=kind, device=self.device))
 
 
 class FoVPerspectiveCameras(_FoVCameras):

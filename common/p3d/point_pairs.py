@@ -4,7 +4,8 @@ A point covers the pixels whose centres are closer to it than its radius. No poi
 window, and windows are expanded in chunks of bounded size, nearest points first.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -13,9 +14,14 @@ from torch import Tensor
 from .pointclouds import Pointclouds
 
 # Candidate pairs in one chunk: some 20 bytes each.
-PAIRS_PER_CHUNK = 1 << 21
+PAIRS_PER_CHUNK = 1 << 20
 # Slack of the windows in pixels: rounding never hides a pixel at the rim. Hits are tested exactly.
 SLACK = 0.01
+
+
+# The pixels (M,) int32 of hits, and a function from some of their places (L,) to the packed points (L,) that hit there:
+# few of the hits are among the K nearest, so that only few points are looked up.
+Hits = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
 class PixelGrid(NamedTuple):
@@ -81,12 +87,13 @@ def visible_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid)
     return VisiblePoints(index, (x.index_select(0, index), y.index_select(0, index)), radius, last_pixel)
 
 
-def expand_hits(points: VisiblePoints, grid: PixelGrid) -> Iterator[tuple[Tensor, Tensor]]:
-    """The pixels (int32) and packed points (int64) of all hits, chunk by chunk, in the order of the points."""
+def expand_hits(points: VisiblePoints, grid: PixelGrid) -> Iterator[Hits]:
+    """All hits, chunk by chunk, in the order of the points."""
     windows = [grid.window(points.xy[axis], points.radius, axis) for axis in (0, 1)]
     pairs = windows[0][1] * windows[1][1]
     if isinstance(pairs, int):
-        sizes = [max(1, PAIRS_PER_CHUNK // pairs)] * (len(points.index) * pairs // PAIRS_PER_CHUNK + 1)
+        size = max(1, PAIRS_PER_CHUNK // pairs)
+        sizes = [size] * max(1, math.ceil(len(points.index) / size))
     else:
         sizes = torch.unique_consecutive(pairs.cumsum(0) // PAIRS_PER_CHUNK, return_counts=True)[1].tolist() or [0]
     start = 0
@@ -100,7 +107,7 @@ def expand_hits(points: VisiblePoints, grid: PixelGrid) -> Iterator[tuple[Tensor
         start += size
 
 
-def _hits_of_equal_windows(points: VisiblePoints, corner: list[Tensor], counts: list[int], grid: PixelGrid) -> tuple:
+def _hits_of_equal_windows(points: VisiblePoints, corner: list[Tensor], counts: list[int], grid: PixelGrid) -> Hits:
     """Hits among windows of one size: the squared distances along x and y are computed once per row and column."""
     x0, y0 = (first.to(torch.int32) for first in corner)
     squared, steps = [], []
@@ -112,13 +119,17 @@ def _hits_of_equal_windows(points: VisiblePoints, corner: list[Tensor], counts: 
     radius = squared[0].new_tensor(points.radius)
     hit = (squared[1][:, :, None] + squared[0][:, None, :]) < radius * radius
     hit = hit.view(-1).nonzero().squeeze(1)
-    row = torch.div(hit, counts[0] * counts[1], rounding_mode="floor")
     first_pixel = points.last_pixel - y0 * grid.width - x0
     pixel = first_pixel[:, None] - (steps[1][:, None] * grid.width + steps[0]).view(-1)
-    return pixel.view(-1).index_select(0, hit), points.index.index_select(0, row)
+
+    def owner(hits: Tensor) -> Tensor:
+        row = torch.div(hit.index_select(0, hits), counts[0] * counts[1], rounding_mode="floor")
+        return points.index.index_select(0, row)
+
+    return pixel.view(-1).index_select(0, hit), owner
 
 
-def _hits_of_windows(points: VisiblePoints, corner: list[Tensor], counts: list[Tensor], grid: PixelGrid) -> tuple:
+def _hits_of_windows(points: VisiblePoints, corner: list[Tensor], counts: list[Tensor], grid: PixelGrid) -> Hits:
     """Hits among windows of any sizes: every pair is written out."""
     pairs = counts[0] * counts[1]
     row = torch.arange(len(pairs), device=pairs.device).repeat_interleave(pairs)
@@ -134,4 +145,4 @@ def _hits_of_windows(points: VisiblePoints, corner: list[Tensor], counts: list[T
     hit = (squared[1] + squared[0] < (points.radius * points.radius)[row]).nonzero().squeeze(1)
     row = row[hit]
     last_pixel = points.last_pixel[row] if isinstance(points.last_pixel, Tensor) else points.last_pixel
-    return (last_pixel - y[hit] * grid.width - x[hit]).int(), points.index[row]
+    return (last_pixel - y[hit] * grid.width - x[hit]).int(), lambda hits: points.index[row[hits]]

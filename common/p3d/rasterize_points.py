@@ -129,10 +129,11 @@ def _nearest_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid
     """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which packed points (M,)."""
     num_pixels = len(clouds) * grid.height * grid.width
     covered, results = None, []
-    for pixel, point in expand_hits(visible_points(clouds, radius, grid), grid):
+    for pixel, owner in expand_hits(visible_points(clouds, radius, grid), grid):
+        room = None
         if covered is not None:
             room = (covered.index_select(0, pixel) < grid.depth).nonzero().squeeze(1)
-            pixel, point = pixel.index_select(0, room), point.index_select(0, room)
+            pixel = pixel.index_select(0, room)
         pixel, order = pixel.sort(stable=True)
         keep = _leading(pixel, grid.depth)
         hits = torch.bincount(pixel, minlength=num_pixels)
@@ -140,11 +141,11 @@ def _nearest_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid
         # The place of an entry in its run of equal pixels, after those that earlier chunks have filled.
         start = hits.cumsum(0).sub_(hits)
         rank = keep - (start if covered is None else start.sub_(covered)).index_select(0, pixel)
-        slot = pixel * grid.depth + rank
-        point = point.index_select(0, order.index_select(0, keep))
-        if covered is not None:
-            slot, point = slot[rank < grid.depth], point[rank < grid.depth]
-        results.append((slot, point))
+        slot = torch.add(rank, pixel, alpha=grid.depth)
+        place = order.index_select(0, keep)
+        if room is not None:
+            slot, place = slot[rank < grid.depth], room[place[rank < grid.depth]]
+        results.append((slot, owner(place)))
         covered = hits if covered is None else covered.add_(hits)
     slots, points = zip(*results, strict=True)
     return (slots[0], points[0]) if len(results) == 1 else (torch.cat(slots), torch.cat(points))

@@ -7,6 +7,8 @@ rotation in the upper left block, the translation in the last row.
 import torch
 from torch import Tensor
 
+from .rotations import matrix_to_axis_angle
+
 __all__ = [
     "acos_linear_extrapolation",
     "hat",
@@ -59,21 +61,17 @@ def so3_exponential_map(log_rot: Tensor, eps: float = 1e-4) -> Tensor:
 
 
 def so3_log_map(R: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor:
-    """Rotation vectors (N, 3), radians, of rotation matrices (N, 3, 3): phi / (2 sin phi) (R - R^T).
+    """Rotation vectors (N, 3), radians, of rotation matrices (N, 3, 3).
 
-    Args:
-        R: (N, 3, 3).
-        eps: below half of this |sin phi| the factor is replaced by its series 1/2 + phi^2 / 12.
-        cos_bound: as in `so3_rotation_angle`.
+    They are found by way of quaternions, accurate at all angles; `eps` and `cos_bound` are PyTorch3D's and change
+    nothing here.
 
     Raises:
-        ValueError: wrong shape or a trace no rotation has.
+        ValueError: wrong shape.
     """
-    phi = so3_rotation_angle(R, eps=eps, cos_bound=cos_bound)
-    sine = phi.sin()
-    regular = sine.abs() > 0.5 * eps
-    factor = torch.where(regular, phi / (2.0 * torch.where(regular, sine, 1.0)), 0.5 + phi * phi / 12.0)
-    return hat_inv(factor[:, None, None] * (R - R.transpose(1, 2)))
+    if R.dim() != 3 or R.shape[1:] != (3, 3):
+        raise ValueError(f"rotations must be (N, 3, 3), got {tuple(R.shape)}")
+    return matrix_to_axis_angle(R)
 
 
 def so3_rotation_angle(R: Tensor, eps: float = 1e-4, cos_angle: bool = False, cos_bound: float = 1e-4) -> Tensor:

@@ -1,0 +1,163 @@
+"""Pointclouds: its three forms, indexing, changes and joins, with unequal, empty and no clouds."""
+
+import pytest
+import torch
+
+from common.p3d import Pointclouds, join_pointclouds_as_batch, join_pointclouds_as_scene
+
+SIZES = (4, 0, 7, 1)
+
+
+def make(sizes=SIZES, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    points = [torch.randn(n, 3, generator=generator) for n in sizes]
+    normals = [torch.randn(n, 3, generator=generator) for n in sizes]
+    features = [torch.randn(n, 5, generator=generator) for n in sizes]
+    return Pointclouds(points, normals, features), points, normals, features
+
+
+def test_three_forms_hold_the_same_rows():
+    clouds, points, normals, features = make()
+    forms = {"points": points, "normals": normals, "features": features}
+    for name, rows in forms.items():
+        assert all(torch.equal(a, b) for a, b in zip(getattr(clouds, f"{name}_list")(), rows, strict=True))
+        assert torch.equal(getattr(clouds, f"{name}_packed")(), torch.cat(rows))
+        padded = getattr(clouds, f"{name}_padded")()
+        assert padded.shape == (4, 7, rows[0].shape[1])
+        for n, row in enumerate(rows):
+            assert torch.equal(padded[n, : len(row)], row) and not padded[n, len(row) :].any()
+    assert torch.equal(Pointclouds(clouds.points_padded()).points_padded(), clouds.points_padded())
+
+
+def test_indices_between_the_forms():
+    clouds, points, _, _ = make()
+    assert clouds.num_points_per_cloud().tolist() == list(SIZES)
+    assert clouds.cloud_to_packed_first_idx().tolist() == [0, 4, 4, 11]
+    assert clouds.packed_to_cloud_idx().tolist() == [0] * 4 + [2] * 7 + [3]
+    flat = clouds.points_padded().reshape(-1, 3)
+    assert torch.equal(flat[clouds.padded_to_packed_idx()], torch.cat(points))
+    assert len(clouds) == 4 and not clouds.equisized and not clouds.isempty()
+
+
+def test_empty_batches_and_clouds():
+    nothing = Pointclouds([])
+    assert len(nothing) == 0 and nothing.isempty() and nothing.points_packed().shape == (0, 3)
+    assert nothing.points_padded().shape == (0, 0, 3) and nothing.points_list() == []
+    assert len(nothing.clone()) == 0 and nothing.get_bounding_boxes().shape == (0, 3, 2)
+    empties = Pointclouds([torch.zeros(0, 3)] * 2, features=[torch.zeros(0, 4)] * 2)
+    assert empties.isempty() and empties.features_padded().shape == (2, 0, 4)
+    assert len(make()[0][[]]) == 0
+    assert Pointclouds(torch.zeros(0, 5, 3)).points_packed().shape == (0, 3)
+    assert Pointclouds([torch.zeros(0)]).points_packed().shape == (0, 3)
+
+
+def test_indexing():
+    clouds, points, _, features = make()
+    assert torch.equal(clouds[2].points_packed(), points[2])
+    assert torch.equal(clouds[-1].features_packed(), features[3])
+    assert clouds[1:3].num_points_per_cloud().tolist() == [0, 7]
+    assert clouds[[3, 0]].num_points_per_cloud().tolist() == [1, 4]
+    assert clouds[torch.tensor([2, 2])].num_points_per_cloud().tolist() == [7, 7]
+    assert clouds[torch.tensor([True, False, False, True])].num_points_per_cloud().tolist() == [4, 1]
+    assert [len(c.points_packed()) for c in clouds] == list(SIZES)
+    assert torch.equal(clouds.get_cloud(0)[2], features[0])
+    with pytest.raises(IndexError):
+        clouds[4]
+
+
+def test_split_extend_and_join():
+    clouds, points, _, _ = make()
+    parts = clouds.split([1, 3])
+    assert [len(p) for p in parts] == [1, 3] and torch.equal(parts[1].points_packed(), torch.cat(points[1:]))
+    assert clouds.extend(2).num_points_per_cloud().tolist() == [4, 4, 0, 0, 7, 7, 1, 1]
+    batch = join_pointclouds_as_batch([parts[1], parts[0]])
+    assert batch.num_points_per_cloud().tolist() == [0, 7, 1, 4]
+    scene = join_pointclouds_as_scene(clouds)
+    assert len(scene) == 1 and torch.equal(scene.points_packed(), torch.cat(points))
+    assert len(join_pointclouds_as_scene([clouds, clouds]).features_packed()) == 24
+
+
+def test_copies_and_gradients():
+    points = torch.randn(3, 3, requires_grad=True)
+    clouds = Pointclouds([points, torch.zeros(2, 3)])
+    clouds.extend(2).points_padded().sum().backward()
+    assert torch.equal(points.grad, torch.full((3, 3), 2.0))
+    assert not clouds.detach().points_packed().requires_grad
+    copy = clouds.detach().clone()
+    copy.points_packed().zero_()
+    assert points.abs().sum() > 0
+    assert clouds.to("cpu") is clouds and clouds.cpu() is clouds
+    assert clouds.to("cpu", copy=True) is not clouds and clouds.device == torch.device("cpu")
+
+
+def test_offset_and_scale():
+    clouds, points, _, _ = make()
+    shift = torch.randn(12, 3)
+    assert torch.equal(clouds.offset(shift).points_packed(), torch.cat(points) + shift)
+    assert torch.equal(clouds.offset(shift[0]).points_packed(), torch.cat(points) + shift[0])
+    factors = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert torch.equal(clouds.scale(factors).points_list()[2], points[2] * 3.0)
+    assert torch.equal(clouds.scale(0.5).points_packed(), torch.cat(points) * 0.5)
+    assert torch.equal(clouds.points_packed(), torch.cat(points))
+    assert clouds.scale_(2.0).offset_(torch.ones(3)) is clouds
+    torch.testing.assert_close(clouds.points_packed(), torch.cat(points) * 2.0 + 1.0)
+
+
+def test_update_padded():
+    clouds, _, _, features = make()
+    new = torch.randn(4, 7, 3)
+    updated = clouds.update_padded(new, new_features_padded=torch.ones(4, 7, 2))
+    assert torch.equal(updated.points_list()[2], new[2]) and torch.equal(updated.points_list()[0], new[0, :4])
+    assert updated.features_packed().shape == (12, 2)
+    assert torch.equal(clouds.update_padded(new).features_packed(), torch.cat(features))
+
+
+def test_subsample_keeps_rows_together():
+    clouds, points, _, features = make()
+    torch.manual_seed(0)
+    small = clouds.subsample(3)
+    assert small.num_points_per_cloud().tolist() == [3, 0, 3, 1]
+    for kept, feature in zip(small.points_list()[2], small.features_list()[2], strict=True):
+        row = (points[2] == kept).all(1).nonzero().item()
+        assert torch.equal(feature, features[2][row])
+    assert clouds.subsample([1, 1, 9, 0]).num_points_per_cloud().tolist() == [1, 0, 7, 0]
+
+
+def test_boxes():
+    clouds, points, _, _ = make()
+    boxes = clouds.get_bounding_boxes()
+    for n in (0, 2, 3):
+        assert torch.equal(boxes[n], torch.stack((points[n].amin(0), points[n].amax(0)), 1))
+    assert boxes[1].tolist() == [[float("inf"), float("-inf")]] * 3
+    box = torch.tensor([[-1.0, -1.0, -1.0], [1.0, 1.0, 1.0]])
+    inside = (torch.cat(points).abs() <= 1).all(1)
+    assert torch.equal(clouds.inside_box(box), inside)
+    assert clouds.inside_box(boxes.transpose(1, 2)[[0, 0, 2, 3]]).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Pointclouds(3),
+        lambda: Pointclouds(torch.zeros(4, 3)),
+        lambda: Pointclouds([torch.zeros(4, 2)]),
+        lambda: Pointclouds([torch.zeros(4, 3)], features=[torch.zeros(3, 2)]),
+        lambda: Pointclouds([torch.zeros(4, 3)], features=[torch.zeros(4, 2)] * 2),
+        lambda: Pointclouds([torch.zeros(4, 3)] * 2, features=[torch.zeros(4, 2), torch.zeros(4, 1)]),
+        lambda: Pointclouds([torch.zeros(4, 3)], normals=torch.zeros(1, 4, 2)),
+        lambda: Pointclouds([torch.zeros(4, 3)], features=torch.zeros(1, 5, 2)),
+        lambda: make()[0].extend(0),
+        lambda: make()[0].split([1, 1]),
+        lambda: make()[0].offset(torch.zeros(4, 3)),
+        lambda: make()[0].scale(torch.zeros(3)),
+        lambda: make()[0].subsample([1]),
+        lambda: make()[0].update_padded(torch.zeros(4, 6, 3)),
+        lambda: make()[0].inside_box(torch.zeros(3)),
+        lambda: make()[0].inside_box(torch.tensor([[1.0] * 3, [0.0] * 3])),
+        lambda: join_pointclouds_as_batch([]),
+        lambda: join_pointclouds_as_batch([make()[0], Pointclouds([torch.zeros(1, 3)])]),
+    ],
+)
+def test_nonsense_is_refused(call):
+    with pytest.raises(ValueError):
+        call()
