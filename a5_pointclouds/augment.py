@@ -34,9 +34,11 @@ def rotate(points: np.ndarray, rotations: np.ndarray) -> np.ndarray:
 
 
 def augment(points: np.ndarray, mode: str, generator: np.random.Generator) -> np.ndarray:
-    """Turn (``mode``: none, so2 about the vertical, so3), stretch each axis, jitter, and cut or litter some clouds."""
+    """Stretch each axis, mirror left and right by chance, turn (``mode``: none, so2 about the vertical, so3), jitter."""
     count = len(points)
-    points = points * generator.uniform(0.8, 1.25, (count, 1, 3)).astype(np.float32)
+    stretch = generator.uniform(0.8, 1.25, (count, 1, 3))
+    stretch[:, 0, 0] *= generator.choice([-1.0, 1.0], count)
+    points = points * stretch.astype(np.float32)
     if mode == "so2":
         points = rotate(points, axis_rotation(np.tile([0.0, 1.0, 0.0], (count, 1)), generator.uniform(0, 360, count)))
     elif mode == "so3":

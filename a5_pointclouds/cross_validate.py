@@ -18,13 +18,14 @@ from tqdm import tqdm
 from a5_pointclouds import augment
 from a5_pointclouds.data import evaluation_batches, gather
 from a5_pointclouds.evaluate import Predictions, report
-from a5_pointclouds.figures import confusion_figure
-from a5_pointclouds.models import build_model
-from a5_pointclouds.options import checkpoint_path, evaluation_parser, load_splits
+from a5_pointclouds.figures import confusion_figure, still
+from a5_pointclouds.models import MODELS, build_model
+from a5_pointclouds.options import check_batch_size, checkpoint_path, evaluation_parser, load_splits
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import UserError, command, positive_float, positive_int, resolve_device
 from common.data.cloud_set import JoinedSet, PointCloudSet, join_splits
-from common.outputs import make_folder, write_metrics, write_run
+from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.visualize import image_grid, save_png
 from common.training import learning_rate, seed_everything
 
 
@@ -37,10 +38,14 @@ def folds(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.
     return fold
 
 
-def fit_fold(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, args: argparse.Namespace, device: torch.device, fold: int):
-    """Fine-tune a model in place on some rows of the clouds; the last layer learns at ten times the rate."""
-    seed_everything(args.seed, fold)
-    generator = np.random.default_rng([args.seed, fold])
+def fit_fold(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, args: argparse.Namespace, device: torch.device,
+             stream: Sequence[int]) -> nn.Module:
+    """Fine-tune a model in place on some rows of the clouds; the last layer learns at ten times the rate.
+
+    ``stream`` (fold, member) gives every model randomness of its own.
+    """
+    seed_everything(args.seed, *stream)
+    generator = np.random.default_rng([args.seed, *stream])
     last = list(model.parameters())[-2:]
     body = [p for p in model.parameters() if not any(p is q for q in last)]
     optimizer = torch.optim.AdamW([{"params": body, "peak": args.lr}, {"params": last, "peak": 10 * args.lr}], args.lr, weight_decay=1e-2)
@@ -59,15 +64,16 @@ def fit_fold(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, args: argpar
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+    return model.eval()
 
 
 @torch.inference_mode()
-def predict_rows(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, num_points: int, device: torch.device):
-    """Labels that the model gives the clouds of some rows, and the true ones."""
-    model.eval()
+def predict_rows(models: Sequence[nn.Module], clouds: JoinedSet, rows: np.ndarray, num_points: int, device: torch.device):
+    """Labels that the models' mean probabilities give the clouds of some rows, and the true ones."""
     predicted, target = [], []
     for points, labels in evaluation_batches(_Rows(clouds, rows), num_points):
-        predicted.append(model(points.to(device)).argmax(-1).cpu())
+        probabilities = sum(model(points.to(device)).softmax(-1) for model in models)
+        predicted.append(probabilities.argmax(-1).cpu())
         target.append(labels)
     return torch.cat(predicted), torch.cat(target)
 
@@ -83,6 +89,16 @@ class _Rows:
 
     def batch(self, rows, columns=None):
         return self.clouds.batch(self.rows[rows], columns)
+
+
+def _worst_objects(result: Predictions, clouds: JoinedSet, order: np.ndarray, num_points: int, path: Path) -> None:
+    """A picture of the worst clouds, prediction beside ground truth."""
+    stills = []
+    for place in result.object_accuracy.argsort().tolist()[:12]:
+        points, _ = next(evaluation_batches(_Rows(clouds, order[place : place + 1]), num_points))
+        caption = f"{order[place]}: accuracy {result.object_accuracy[place]:.3f}"
+        stills += [still(points[0], caption, result.predicted[place]), still(points[0], "ground truth", result.target[place])]
+    save_png(path, image_grid(stills, columns=6))
 
 
 def pretrained(contents: dict, num_classes: int, path: Path) -> nn.Module:
@@ -104,11 +120,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.set_defaults(num_points=4096)
     parser.add_argument("--task", choices=("cls", "seg"), default="cls", help="which task")
     parser.add_argument("--folds", type=positive_int, default=5, help="parts; each is tested by a model trained on the others")
-    parser.add_argument("--num_epochs", type=positive_int, default=30, help="epochs of fine-tuning")
-    parser.add_argument("--batch_size", type=positive_int, default=16, help="clouds in a batch")
+    parser.add_argument("--members", type=positive_int, default=3, help="models fine-tuned for each fold; they vote")
+    parser.add_argument("--num_epochs", type=positive_int, default=40, help="epochs of fine-tuning")
+    parser.add_argument("--batch_size", type=positive_int, default=4, help="clouds in a batch")
     parser.add_argument("--train_points", type=positive_int, default=1024, help="points of a training cloud")
-    parser.add_argument("--lr", type=positive_float, default=3e-4, help="peak learning rate; ten times that for the last layer")
-    parser.add_argument("--augment", choices=augment.MODES, default="so2", help="random rotations in fine-tuning")
+    parser.add_argument("--lr", type=positive_float, default=5e-4, help="peak learning rate; ten times that for the last layer")
+    parser.add_argument("--augment", choices=augment.MODES, default="none", help="random rotations in fine-tuning")
     return parser.parse_args(argv)
 
 
@@ -120,26 +137,34 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = resolve_device(args.device)
     path = checkpoint_path(args, args.task)
     contents = load_checkpoint(path)
-    if contents.get("model", {}).get("task") != args.task:
+    settings = contents.get("model", {})
+    if settings.get("task") != args.task or settings.get("arch") not in MODELS:
         raise UserError(f"checkpoint {path}: not a {args.task} model; name another with --load_checkpoint")
     clouds = join_splits(load_splits(args, args.task))
     names = clouds.class_names
     labels = clouds.batch(np.arange(len(clouds)), slice(0, 1))[1]
     if not 2 <= args.folds <= len(clouds):
         raise UserError(f"--folds {args.folds}: from 2 to the number of clouds, {len(clouds)}")
+    check_batch_size(args, len(clouds) - -(-len(clouds) // args.folds))
     fold = folds(labels if args.task == "cls" else np.zeros(len(clouds), int), args.folds, np.random.default_rng(args.seed))
     folder = make_folder(Path(args.output_dir) / f"cross_validate_{args.task}_{args.exp_name}", "--output_dir")
     predicted, target = [], []
     for k in tqdm(range(args.folds), desc="folds"):
-        model = pretrained(contents, len(names), path).to(device)
-        fit_fold(model, clouds, np.flatnonzero(fold != k), args, device, k)
-        said, true = predict_rows(model, clouds, np.flatnonzero(fold == k), args.num_points, device)
+        rest, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        models = [fit_fold(pretrained(contents, len(names), path).to(device), clouds, rest, args, device, (k, m))
+                  for m in range(args.members)]  # fmt: skip
+        said, true = predict_rows(models, clouds, held_out, args.num_points, device)
         predicted.append(said)
         target.append(true)
         tqdm.write(f"fold {k + 1}: accuracy {(said == true).double().mean():.4f} of {len(said)} clouds")
     result = Predictions(torch.cat(predicted), torch.cat(target), len(names))
     metrics = report(result, names)
     confusion_figure(result.confusion, names, folder / "confusion.png")
+    order = np.concatenate([np.flatnonzero(fold == k) for k in range(args.folds)])
+    objects = zip(order.tolist(), result.object_accuracy.tolist(), strict=True)
+    if args.task == "seg":
+        _worst_objects(result, clouds, order, args.num_points, folder / "worst.png")
+    write_json(folder / "objects.json", {"objects": [{"index": i, "accuracy": a} for i, a in sorted(objects)]})
     write_metrics(folder, {**metrics, "folds": args.folds, "objects": len(clouds), "seconds": time.time() - started})
     write_run(folder, vars(args), started, seed=args.seed, device=str(device), checkpoint=str(path),
               data={"source": clouds.source, "fingerprint": clouds.fingerprint})  # fmt: skip

@@ -11,9 +11,27 @@ points follows, W~ x is made one cloud at a time, reduced while it is in the cac
 won send gradients back. Both are exact: they equal torch's Linear + BatchNorm1d + ReLU (+ amax) in value and gradient.
 """
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+def moments_in_full_precision(forward):
+    """Run a layer without autocast, its input in the weights' type, and tell it the type that products may take.
+
+    bfloat16 has too few digits for a variance from moments; for the product itself it is what autocast is for.
+    """
+
+    @functools.wraps(forward)
+    def wrapped(self, x: Tensor, cloud: Tensor | None = None) -> Tensor:
+        kind, own = x.device.type, self.weight.dtype
+        product = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else own
+        with torch.autocast(kind, enabled=False):
+            return forward(self, x.to(own), None if cloud is None else cloud.to(own), product)
+
+    return wrapped
 
 
 class PointwiseBlock(nn.Module):
@@ -34,11 +52,12 @@ class PointwiseBlock(nn.Module):
         self.register_buffer("running_mean", torch.zeros(outputs))
         self.register_buffer("running_var", torch.ones(outputs))
 
-    def forward(self, x: Tensor, cloud: Tensor | None = None) -> Tensor:
-        """(B, N, inputs), and (B, cloud_inputs) or None, to (B, N, outputs)."""
+    @moments_in_full_precision
+    def forward(self, x: Tensor, cloud: Tensor | None = None, product: torch.dtype = torch.float32) -> Tensor:
+        """(B, N, inputs), and (B, cloud_inputs) or None, to (B, N, outputs) of type ``product``."""
         shift = None if self.cloud_weight is None else cloud @ self.cloud_weight.T
         weight, bias = self._fold(x, shift)
-        return _FoldedRelu.apply(x, weight, bias)
+        return _FoldedRelu.apply(x.to(product), weight.to(product), bias.to(product))
 
     def _fold(self, x: Tensor, shift: Tensor | None) -> tuple[Tensor, Tensor]:
         """Batch norm folded into the product: weight (outputs, inputs), bias (1 or B, outputs)."""
@@ -67,10 +86,11 @@ class PointwiseBlock(nn.Module):
 class PointwiseMax(PointwiseBlock):
     """The same layer followed by the max over each cloud's points: (B, N, inputs) to (B, outputs)."""
 
-    def forward(self, x: Tensor, cloud: Tensor | None = None) -> Tensor:
+    @moments_in_full_precision
+    def forward(self, x: Tensor, cloud: Tensor | None = None, product: torch.dtype = torch.float32) -> Tensor:
         """(B, N, inputs) to (B, outputs)."""
         weight, bias = self._fold(x, None)
-        return functional.relu(_MaxOfProduct.apply(x, weight) + bias)
+        return functional.relu(_MaxOfProduct.apply(x.to(product), weight.to(product)).to(bias.dtype) + bias)
 
 
 class _Moments(torch.autograd.Function):
@@ -111,14 +131,15 @@ class _FoldedRelu(torch.autograd.Function):
 
 
 class _MaxOfProduct(torch.autograd.Function):
-    """max over n of x[b, n] W': x (B, N, C), W (O, C) -> (B, O), a cloud at a time."""
+    """max over n of x[b, n] W': x (B, N, C), W (O, C) -> (B, O); few clouds at a time, one on a CPU."""
 
     @staticmethod
     def forward(ctx, x, weight):
         best = x.new_empty(len(x), len(weight))
         winner = torch.empty(len(x), len(weight), dtype=torch.int64, device=x.device)
-        for cloud, value, index in zip(x, best, winner, strict=True):
-            torch.max(weight @ cloud.T, dim=1, out=(value, index))
+        step = 1 if x.device.type == "cpu" else max(1, 2**26 // (x.shape[1] * len(weight)))
+        for clouds, value, index in zip(x.split(step), best.split(step), winner.split(step), strict=True):
+            torch.max(weight @ clouds.mT, dim=2, out=(value, index))
         ctx.save_for_backward(x, weight, winner)
         return best
 
@@ -129,6 +150,6 @@ class _MaxOfProduct(torch.autograd.Function):
         rows = (winner + torch.arange(clouds, device=x.device)[:, None] * count).reshape(-1)
         chosen = x.reshape(-1, channels)[rows].view(clouds, -1, channels)
         grad_weight = torch.einsum("bo,boc->oc", grad, chosen)
-        grad_x = torch.zeros_like(x).view(-1, channels)
+        grad_x = x.new_zeros(clouds * count, channels)
         grad_x.index_add_(0, rows, (grad[:, :, None] * weight).reshape(-1, channels))
         return grad_x.view_as(x), grad_weight

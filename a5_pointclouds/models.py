@@ -97,6 +97,7 @@ class PrincipalFrame(nn.Module):
         return torch.logsumexp(views.float().log_softmax(-1), 0)
 
 
+@torch.no_grad()  # axes of equal spread have no derivative
 def principal_axes(centred: Tensor) -> Tensor:
     """Rotations (B, 3, 3) whose columns are the axes of greatest to least spread of centred clouds (B, N, 3)."""
     spread = (centred.mT @ centred / centred.shape[1]).double().cpu()

@@ -51,6 +51,14 @@ def pick_split(args: argparse.Namespace, splits: Splits) -> PointCloudSet:
     return clouds
 
 
+def check_batch_size(args: argparse.Namespace, clouds: int) -> None:
+    """Raise UserError where a classifier would train on batches of one cloud: its batch norms need two."""
+    batch, fewest = min(args.batch_size, clouds), 2 if args.task == "cls" else 1
+    if batch < fewest:
+        raise UserError(f"--batch_size {args.batch_size}: {clouds} training clouds make batches of {batch}; at least {fewest} "
+                        f"must be in a batch for --task {args.task}")  # fmt: skip
+
+
 def experiment_folder(args: argparse.Namespace, task: str) -> Path:
     """``<output_dir>/<task>_<exp_name>``."""
     if Path(args.exp_name).name != args.exp_name:
@@ -66,10 +74,9 @@ def checkpoint_folder(args: argparse.Namespace, task: str) -> Path:
 def checkpoint_path(args: argparse.Namespace, task: str) -> Path:
     """The file that ``--load_checkpoint`` names: a path, or a name in the checkpoint folder, ``.pt`` left out or not."""
     given = Path(args.load_checkpoint)
-    if given.is_file():
+    if given.is_file() or len(given.parts) > 1:
         return given
-    return checkpoint_folder(args, task) / given.name if given.suffix == ".pt" else (
-        checkpoint_folder(args, task) / f"{args.load_checkpoint}.pt")  # fmt: skip
+    return checkpoint_folder(args, task) / (given if given.suffix == ".pt" else f"{given}.pt")
 
 
 def load_splits(args: argparse.Namespace, task: str) -> Splits:

@@ -159,10 +159,10 @@ def show(trained: Trained, clouds: PointCloudSet, task: str, folder: Path, seed:
 
 def _one_of_each(clouds: PointCloudSet) -> list[int]:
     """A cloud of each class (cls), or the first three (seg)."""
-    labels = [clouds.cloud(i)[1] for i in range(min(len(clouds), 60))]
-    if np.ndim(labels[0]):
+    labels = clouds.batch(np.arange(len(clouds)), slice(0, 1))[1]
+    if labels.ndim == 2:
         return list(range(min(3, len(clouds))))
-    return [next(i for i, x in enumerate(labels) if x == k) for k in range(len(clouds.class_names)) if k in labels]
+    return np.unique(labels, return_index=True)[1].tolist()
 
 
 def _verdict(trained, clouds, cloud, truth, label):
@@ -175,12 +175,15 @@ def _verdict(trained, clouds, cloud, truth, label):
 
 
 def _load_all(args: argparse.Namespace) -> dict[str, Trained]:
+    """The models of ``--load_checkpoint``, by names that differ: as given, or of the experiment's folder."""
     models = {}
     for name in args.load_checkpoint:
         one = copy.copy(args)
         one.load_checkpoint = name
         trained = load_trained(one, args.task)
-        models[name if name not in models and "/" not in name else f"{trained.path.parent.parent.name}"] = trained
+        label = trained.path.parent.parent.name or name if "/" in name else name
+        label = f"{label}/{trained.path.stem}" if label in models else label
+        models[f"{label}/{len(models) + 1}" if label in models else label] = trained
     return models
 
 

@@ -14,10 +14,26 @@ from a5_pointclouds.data import TrainBatches, loader
 from a5_pointclouds.eval_seg import labeller
 from a5_pointclouds.evaluate import predict, report, summary
 from a5_pointclouds.models import FRAMES, MODELS, build_model
-from a5_pointclouds.options import Trained, add_data_flags, checkpoint_folder, checkpoint_path, experiment_folder, load_splits
+from a5_pointclouds.options import (
+    Trained,
+    add_data_flags,
+    check_batch_size,
+    checkpoint_folder,
+    checkpoint_path,
+    experiment_folder,
+    load_splits,
+)
 from common import distributed
 from common.checkpoint import load_checkpoint, load_weights
-from common.cli import ArgumentParser, UserError, command, positive_float, positive_int, resolve_device
+from common.cli import (
+    ArgumentParser,
+    UserError,
+    command,
+    non_negative_int,
+    positive_float,
+    positive_int,
+    resolve_device,
+)
 from common.data.cloud_set import Splits
 from common.outputs import make_folder, write_metrics, write_run
 from common.training import BEST, Experiment, fit, seed_everything
@@ -44,8 +60,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--frame", choices=("auto", *FRAMES), default="auto",
                         help="principal: turn clouds into their principal axes, which makes the model rotation-invariant; "
                              "auto: that with --augment so3, else as given")  # fmt: skip
-    parser.add_argument("--num_workers", type=int, default=0, help="loader processes; they do not change the result")
-    parser.add_argument("--checkpoint_every", type=int, default=0, help="also keep every n-th epoch's weights (0: none)")
+    parser.add_argument("--num_workers", type=non_negative_int, default=0,
+                        help="loader processes; they do not change the result")  # fmt: skip
+    parser.add_argument("--checkpoint_every", type=non_negative_int, default=0,
+                        help="also keep every n-th epoch's weights (0: none)")  # fmt: skip
     parser.add_argument("--load_checkpoint", default=None, help="start from these weights (name or path)")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch of this experiment")
     parser.add_argument("--max_minutes", type=positive_float, default=None, help="stop training after this time")
@@ -58,6 +76,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def build_experiment(args: argparse.Namespace, splits: Splits, device: torch.device) -> Experiment:
     """Model, optimiser, batches and losses of the flags."""
+    check_batch_size(args, len(splits.train) // distributed.world_size())
     seed_everything(args.seed)
     classes = splits.train.class_names
     settings = {"arch": args.arch, "task": args.task, "num_classes": len(classes), "frame": args.frame}
@@ -99,8 +118,10 @@ def _start_from(model: nn.Module, args: argparse.Namespace) -> None:
     """Load the weights that ``--load_checkpoint`` names, all but a last layer of another number of classes."""
     path = checkpoint_path(args, args.task)
     contents = load_checkpoint(path)
-    if contents["model"].get("task") != args.task or contents["model"].get("arch") != args.arch:
-        raise UserError(f"checkpoint {path}: it holds {contents['model']}, not {args.arch}/{args.task}; check --task and --arch")
+    for flag in ("task", "arch", "frame"):
+        if contents.get("model", {}).get(flag) != getattr(args, flag):
+            raise UserError(f"checkpoint {path}: it holds {contents.get('model')}, which is another --{flag} than this run's "
+                            f"{getattr(args, flag)}")  # fmt: skip
     own = model.state_dict()
     weights = {k: v for k, v in contents["weights"].items() if k in own and own[k].shape == v.shape}
     load_weights(model, {"weights": {**own, **weights}}, path)

@@ -24,6 +24,9 @@ class ArgumentParser(argparse.ArgumentParser):
     """argparse with defaults shown in the help, exact flag names only, and the nearest known flag suggested."""
 
     def __init__(self, description: str, example: str = "", **kwargs):
+        spec = getattr(sys.modules["__main__"], "__spec__", None)
+        if spec is not None:
+            kwargs.setdefault("prog", f"python -m {spec.name.removesuffix('.__main__')}")
         super().__init__(
             description=description,
             epilog=f"example:\n  {example}" if example else None,
@@ -41,32 +44,56 @@ class ArgumentParser(argparse.ArgumentParser):
         return namespace
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Defaults beside every flag; the description and the example keep their line breaks."""
+    """Defaults beside the flags that have one; the description and the example keep their line breaks."""
+
+    def _get_help_string(self, action):
+        plain = action.default is None or action.default is False
+        return action.help if plain else super()._get_help_string(action)
 
 
 def add_common_flags(parser: argparse.ArgumentParser, output_dir: str) -> None:
     """Add ``--device --seed --output_dir --data_dir``, the flags that every command has."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument("--seed", type=int, default=0, help="seed of every random choice of the run")
+    parser.add_argument("--seed", type=seed_number, default=0, help="seed of every random choice of the run")
     parser.add_argument("--output_dir", default=output_dir, help="where figures, GIFs and metrics.json go")
     parser.add_argument("--data_dir", default=None, help="cache of generated data (default: $L3D_DATA, else ./data)")
 
 
+def _whole_number(text: str, least: int, most: int = 2**63 - 1) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number") from None
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not {f'at least {least}' if value < least else f'at most {most}'}")
+    return value
+
+
 def positive_int(text: str) -> int:
     """argparse type of a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
+    return _whole_number(text, 1)
+
+
+def non_negative_int(text: str) -> int:
+    """argparse type of a whole number of at least 0."""
+    return _whole_number(text, 0)
+
+
+def seed_number(text: str) -> int:
+    """argparse type of a seed: a whole number from 0 to 2**31 - 1, so that no two seeds mean the same."""
+    return _whole_number(text, 0, 2**31 - 1)
 
 
 def positive_float(text: str) -> float:
     """argparse type of a finite number above 0."""
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a finite number above 0")
     return value
@@ -108,7 +135,8 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
             print(f"\ninterrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
             return 130
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM,
+                                   errno.EFBIG, errno.ENAMETOOLONG):  # fmt: skip
                 raise
             return _fail(f"{error.strerror}: {error.filename or 'output'}; nothing half-written was kept")
         return 0

@@ -40,6 +40,15 @@ def total(value: torch.Tensor) -> torch.Tensor:
     return value
 
 
+def from_first(value: float, device: torch.device) -> float:
+    """Rank 0's value, on every rank: what depends on the clock must not differ between them."""
+    if not dist.is_initialized():
+        return value
+    shared = torch.tensor(value, dtype=torch.float32, device=device)
+    dist.broadcast(shared, 0)
+    return shared.item()
+
+
 def agree(value: bool, device: torch.device) -> bool:
     """True when it is true on any rank: decisions that every rank must take alike."""
     return bool(total(torch.tensor(float(value), device=device)).item() > 0)

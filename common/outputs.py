@@ -6,6 +6,7 @@ import math
 import os
 import platform
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -58,6 +59,16 @@ def make_folder(path: str | os.PathLike, flag: str) -> Path:
 def data_folder(data_dir: str | None) -> Path:
     """The folder of generated data and caches: ``--data_dir``, else ``$L3D_DATA``, else ``./data``."""
     return make_folder(data_dir or os.environ.get("L3D_DATA") or "data", "--data_dir")
+
+
+def require_space(folder: Path, needed: int, flag: str) -> None:
+    """Raise UserError where the disk of ``folder`` has less than ``needed`` bytes free.
+
+    Running out of disk under a memory map kills the process without a word, so look before making one.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise UserError(f"{flag} {folder}: {needed / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free; choose another folder")
 
 
 def write_json(path: str | os.PathLike, values: dict) -> None:

@@ -100,7 +100,8 @@ def fit(experiment: Experiment, num_epochs: int, folder: Path, *, resume: bool =
             seed_everything(experiment.seed, epoch)
 
             def share(step: float, epoch=epoch) -> float:
-                spent = (time.time() - start) / 60 / max_minutes if max_minutes else 0.0
+                minutes = (time.time() - start) / 60
+                spent = distributed.from_first(minutes / max_minutes, experiment.device) if max_minutes else 0.0
                 return max((epoch - 1 + step) / num_epochs, spent)
 
             row = _train_epoch(experiment, epoch, num_epochs, rates, share)
@@ -146,7 +147,7 @@ def _train_epoch(experiment: Experiment, epoch: int, num_epochs: int, rates: lis
 
 def _check_finite(loss: Tensor, epoch: int) -> None:
     if not torch.isfinite(loss):
-        raise UserError(f"the loss is {loss.item()} in epoch {epoch}; the last whole epoch is kept: lower --lr and --resume")
+        raise UserError(f"the loss is {loss.item()} in epoch {epoch}; start again with a lower --lr (what was saved is kept)")
 
 
 def _record(experiment: Experiment, progress: Progress, folder: Path, checkpoint_every: int, writer) -> None:

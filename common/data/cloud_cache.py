@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from common.cli import UserError
 from common.data.npy import open_npy
-from common.outputs import atomic_path, data_folder, make_folder
+from common.outputs import atomic_path, data_folder, make_folder, require_space
 
 Layout = dict[str, tuple[tuple[int, ...], str]]
 MakeRow = Callable[[int], tuple[np.ndarray, ...]]
@@ -65,10 +64,8 @@ def cached_rows(folder: Path, layout: Layout, make: MakeRow) -> list[np.memmap]:
 
 def _write_rows(paths: dict[str, Path], layout: Layout, make: MakeRow) -> None:
     folder = next(iter(paths.values())).parent
-    # Running out of disk under a memory map kills the process with SIGBUS, so look first.
     needed = sum(int(np.prod(shape)) * np.dtype(dtype).itemsize for shape, dtype in layout.values())
-    if shutil.disk_usage(folder).free < needed:
-        raise UserError(f"--data_dir {folder}: the cache needs {needed / 1e9:.2f} GB, more than is free there")
+    require_space(folder, needed, "--data_dir")
     with contextlib.ExitStack() as stack:
         arrays = []
         for name, (shape, dtype) in layout.items():

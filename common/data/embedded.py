@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from common.cli import UserError
 from common.data.cloud_set import PointCloudSet, Splits
-from common.outputs import data_folder, write_json
+from common.data.npy import open_npy
+from common.outputs import data_folder, require_space, write_json
 from common.shapes import sample_shape
 from common.shapes.chair_parts import PART_NAMES
 from common.shapes.shape import normalise
@@ -42,8 +44,10 @@ def load_embedded(
     folder = data_folder(data_dir) / name
     if not (folder / "done.json").exists():
         _generate(folder, task, seed, sum(sizes.values()), num_points)
-    points = np.load(folder / "points.npy", mmap_mode="r")
-    labels = np.load(folder / "labels.npy", mmap_mode="r")
+    try:
+        points, labels = (open_npy(folder / f"{name}.npy") for name in ("points", "labels"))
+    except UserError as error:
+        raise UserError(f"{error}; this is a cache: delete {folder} to make it again") from None
     fingerprint = json.loads((folder / "done.json").read_text())["fingerprint"]
     source = f"embedded {task} set (seed {seed}): " + ", ".join(f"{n} {s}" for s, n in sizes.items())
     source += f" procedural {'/'.join(CLASSES) if task == 'cls' else 'chair'} clouds of {num_points} points"
@@ -58,6 +62,8 @@ def _generate(folder: Path, task: str, seed: int, count: int, num_points: int) -
     folder.mkdir(parents=True, exist_ok=True)
     shapes = {"points": (count, num_points, 3), "labels": (count,) if task == "cls" else (count, num_points)}
     types = {"points": np.float32, "labels": np.int64 if task == "cls" else np.uint8}
+    needed = sum(int(np.prod(shapes[name])) * np.dtype(types[name]).itemsize for name in shapes)
+    require_space(folder, needed, "--data_dir")
     for name, shape in shapes.items():
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", types[name], shape)
     jobs = [(str(folder), task, seed, start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]

@@ -5,4 +5,4 @@ from .rotations import *  # noqa: F403
 from .so3 import *  # noqa: F403
 from .transform3d import *  # noqa: F403
 
-__all__ = sorted(rotations.__all__ + so3.__all__ + transform3d.__all__)
+__all__ = [*rotations.__all__, *so3.__all__, *transform3d.__all__]

@@ -14,7 +14,8 @@ def run(choice: str | None, *path: Path, code: str = PRINT) -> subprocess.Comple
     environment["PYTHONPATH"] = os.pathsep.join(map(str, (*path, ROOT)))
     if choice is not None:
         environment["P3D_BACKEND"] = choice
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def stand_in(folder: Path) -> Path:
