@@ -14,18 +14,23 @@ DELIVERABLES = (
     ("classifier", train, ["--task", "cls"]),
     ("classifier, any rotation", train, ["--task", "cls", "--augment", "so3", "--exp_name", "so3"]),
     ("classifier's evaluation", eval_cls, []),
-    ("classifier's robustness", robustness,
-     ["--task", "cls", "--load_checkpoint", "best_model", "{output_dir}/cls_so3/checkpoints/best_model.pt"]),
+    (
+        "classifier's robustness",
+        robustness,
+        ["--task", "cls", "--load_checkpoint", "best_model", "{output_dir}/cls_so3/checkpoints/best_model.pt"],
+    ),
     ("segmenter", train, ["--task", "seg"]),
     ("segmenter's evaluation", eval_seg, []),
     ("segmenter's robustness", robustness, ["--task", "seg"]),
-)  # fmt: skip
+)
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run every command with its defaults; stop at the first that fails."""
-    parser = ArgumentParser("All deliverables of assignment 5; about 35 minutes on two cores.", "python -m a5_pointclouds")
+    parser = ArgumentParser(
+        "All deliverables of assignment 5; about 35 minutes on two cores.", "python -m a5_pointclouds"
+    )
     add_common_flags(parser, OUTPUT_DIR)
     args = parser.parse_args(argv)
     shared = ["--device", args.device, "--seed", str(args.seed), "--output_dir", args.output_dir]

@@ -12,9 +12,17 @@ def random_rotations(count: int, generator: np.random.Generator) -> np.ndarray:
     """Rotations (count, 3, 3) spread evenly over SO(3), from unit quaternions (K. Shoemake, 1992)."""
     q = generator.standard_normal((count, 4))
     w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T
-    rows = [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-            2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-            2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]  # fmt: skip
+    rows = [
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - w * z),
+        2 * (x * z + w * y),
+        2 * (x * y + w * z),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - w * x),
+        2 * (x * z - w * y),
+        2 * (y * z + w * x),
+        1 - 2 * (x * x + y * y),
+    ]
     return np.stack(rows, 1).reshape(-1, 3, 3)
 
 
@@ -34,7 +42,7 @@ def rotate(points: np.ndarray, rotations: np.ndarray) -> np.ndarray:
 
 
 def augment(points: np.ndarray, mode: str, generator: np.random.Generator) -> np.ndarray:
-    """Stretch each axis, mirror left and right by chance, turn (``mode``: none, so2 about the vertical, so3), jitter."""
+    """Stretch each axis, mirror x by chance, turn (``mode``: none, so2 about the vertical, so3) and jitter."""
     count = len(points)
     stretch = generator.uniform(0.8, 1.25, (count, 1, 3))
     stretch[:, 0, 0] *= generator.choice([-1.0, 1.0], count)

@@ -25,8 +25,8 @@ from common.checkpoint import load_checkpoint, load_weights
 from common.cli import UserError, command, positive_float, positive_int, resolve_device
 from common.data.cloud_set import JoinedSet, PointCloudSet, join_splits
 from common.outputs import make_folder, write_json, write_metrics, write_run
-from common.visualize import image_grid, save_png
 from common.training import learning_rate, seed_everything
+from common.visualize import image_grid, save_png
 
 
 def folds(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -38,8 +38,14 @@ def folds(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.
     return fold
 
 
-def fit_fold(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, args: argparse.Namespace, device: torch.device,
-             stream: Sequence[int]) -> nn.Module:
+def fit_fold(
+    model: nn.Module,
+    clouds: JoinedSet,
+    rows: np.ndarray,
+    args: argparse.Namespace,
+    device: torch.device,
+    stream: Sequence[int],
+) -> nn.Module:
     """Fine-tune a model in place on some rows of the clouds; the last layer learns at ten times the rate.
 
     ``stream`` (fold, member) gives every model randomness of its own.
@@ -48,7 +54,9 @@ def fit_fold(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, args: argpar
     generator = np.random.default_rng([args.seed, *stream])
     last = list(model.parameters())[-2:]
     body = [p for p in model.parameters() if not any(p is q for q in last)]
-    optimizer = torch.optim.AdamW([{"params": body, "peak": args.lr}, {"params": last, "peak": 10 * args.lr}], args.lr, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(
+        [{"params": body, "peak": args.lr}, {"params": last, "peak": 10 * args.lr}], args.lr, weight_decay=1e-2
+    )
     model.train()
     per_epoch = max(1, len(rows) // args.batch_size)
     total = args.num_epochs * per_epoch
@@ -68,7 +76,9 @@ def fit_fold(model: nn.Module, clouds: JoinedSet, rows: np.ndarray, args: argpar
 
 
 @torch.inference_mode()
-def predict_rows(models: Sequence[nn.Module], clouds: JoinedSet, rows: np.ndarray, num_points: int, device: torch.device):
+def predict_rows(
+    models: Sequence[nn.Module], clouds: JoinedSet, rows: np.ndarray, num_points: int, device: torch.device
+):
     """Labels that the models' mean probabilities give the clouds of some rows, and the true ones."""
     predicted, target = [], []
     for points, labels in evaluation_batches(_Rows(clouds, rows), num_points):
@@ -97,7 +107,10 @@ def _worst_objects(result: Predictions, clouds: JoinedSet, order: np.ndarray, nu
     for place in result.object_accuracy.argsort().tolist()[:12]:
         points, _ = next(evaluation_batches(_Rows(clouds, order[place : place + 1]), num_points))
         caption = f"{order[place]}: accuracy {result.object_accuracy[place]:.3f}"
-        stills += [still(points[0], caption, result.predicted[place]), still(points[0], "ground truth", result.target[place])]
+        stills += [
+            still(points[0], caption, result.predicted[place]),
+            still(points[0], "ground truth", result.target[place]),
+        ]
     save_png(path, image_grid(stills, columns=6))
 
 
@@ -119,12 +132,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.set_defaults(num_points=4096)
     parser.add_argument("--task", choices=("cls", "seg"), default="cls", help="which task")
-    parser.add_argument("--folds", type=positive_int, default=5, help="parts; each is tested by a model trained on the others")
+    parser.add_argument(
+        "--folds", type=positive_int, default=5, help="parts; each is tested by a model trained on the others"
+    )
     parser.add_argument("--members", type=positive_int, default=3, help="models fine-tuned for each fold; they vote")
     parser.add_argument("--num_epochs", type=positive_int, default=40, help="epochs of fine-tuning")
     parser.add_argument("--batch_size", type=positive_int, default=4, help="clouds in a batch")
     parser.add_argument("--train_points", type=positive_int, default=1024, help="points of a training cloud")
-    parser.add_argument("--lr", type=positive_float, default=5e-4, help="peak learning rate; ten times that for the last layer")
+    parser.add_argument(
+        "--lr", type=positive_float, default=5e-4, help="peak learning rate; ten times that for the last layer"
+    )
     parser.add_argument("--augment", choices=augment.MODES, default="none", help="random rotations in fine-tuning")
     return parser.parse_args(argv)
 
@@ -146,13 +163,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not 2 <= args.folds <= len(clouds):
         raise UserError(f"--folds {args.folds}: from 2 to the number of clouds, {len(clouds)}")
     check_batch_size(args, len(clouds) - -(-len(clouds) // args.folds))
-    fold = folds(labels if args.task == "cls" else np.zeros(len(clouds), int), args.folds, np.random.default_rng(args.seed))
+    fold = folds(
+        labels if args.task == "cls" else np.zeros(len(clouds), int), args.folds, np.random.default_rng(args.seed)
+    )
     folder = make_folder(Path(args.output_dir) / f"cross_validate_{args.task}_{args.exp_name}", "--output_dir")
     predicted, target = [], []
     for k in tqdm(range(args.folds), desc="folds"):
         rest, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        models = [fit_fold(pretrained(contents, len(names), path).to(device), clouds, rest, args, device, (k, m))
-                  for m in range(args.members)]  # fmt: skip
+        models = [
+            fit_fold(pretrained(contents, len(names), path).to(device), clouds, rest, args, device, (k, m))
+            for m in range(args.members)
+        ]
         said, true = predict_rows(models, clouds, held_out, args.num_points, device)
         predicted.append(said)
         target.append(true)
@@ -166,8 +187,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         _worst_objects(result, clouds, order, args.num_points, folder / "worst.png")
     write_json(folder / "objects.json", {"objects": [{"index": i, "accuracy": a} for i, a in sorted(objects)]})
     write_metrics(folder, {**metrics, "folds": args.folds, "objects": len(clouds), "seconds": time.time() - started})
-    write_run(folder, vars(args), started, seed=args.seed, device=str(device), checkpoint=str(path),
-              data={"source": clouds.source, "fingerprint": clouds.fingerprint})  # fmt: skip
+    write_run(
+        folder,
+        vars(args),
+        started,
+        seed=args.seed,
+        device=str(device),
+        checkpoint=str(path),
+        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
+    )
     for name, value in metrics.items():
         print(f"{name:32s} {value:.4f}")
 

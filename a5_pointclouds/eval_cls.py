@@ -22,7 +22,9 @@ from common.outputs import make_folder, write_json, write_metrics, write_run
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate a classifier on a split."""
     started = time.time()
-    parser = evaluation_parser("Evaluate a trained classifier; half a minute on two cores.", "python -m a5_pointclouds.eval_cls --i 7")
+    parser = evaluation_parser(
+        "Evaluate a trained classifier; half a minute on two cores.", "python -m a5_pointclouds.eval_cls --i 7"
+    )
     add_split_flags(parser)
     args = parser.parse_args(argv)
     trained = load_trained(args, "cls")
@@ -33,9 +35,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = report(result, clouds.class_names, args.split)
     write_json(folder / "objects.json", {"objects": _objects(result, clouds.class_names)})
     classification_outputs(result, clouds, folder, args.i)
-    write_metrics(folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started})
-    write_run(folder, vars(args), started, seed=args.seed, device=str(trained.device), checkpoint=str(trained.path),
-              data={"source": clouds.source, "fingerprint": clouds.fingerprint})  # fmt: skip
+    write_metrics(
+        folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started}
+    )
+    write_run(
+        folder,
+        vars(args),
+        started,
+        seed=args.seed,
+        device=str(trained.device),
+        checkpoint=str(trained.path),
+        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
+    )
     for name, value in metrics.items():
         print(f"{name:32s} {value:.4f}")
     print(f"figures, GIFs and metrics.json are in {folder}")

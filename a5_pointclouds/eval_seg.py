@@ -26,10 +26,15 @@ from common.outputs import make_folder, write_json, write_metrics, write_run
 def main(argv: Sequence[str] | None = None) -> None:
     """Evaluate a segmenter on a split."""
     started = time.time()
-    parser = evaluation_parser("Evaluate a trained segmenter; a minute on two cores.", "python -m a5_pointclouds.eval_seg --i 7")
+    parser = evaluation_parser(
+        "Evaluate a trained segmenter; a minute on two cores.", "python -m a5_pointclouds.eval_seg --i 7"
+    )
     add_split_flags(parser)
-    parser.add_argument("--label_map", default=None,
-                        help="data label of each of the model's labels, as 0,1,2,3,2,0 for data without base and headrest")  # fmt: skip
+    parser.add_argument(
+        "--label_map",
+        default=None,
+        help="data label of each of the model's labels, as 0,1,2,3,2,0 for data without base and headrest",
+    )
     args = parser.parse_args(argv)
     trained = load_trained(args, "seg")
     clouds = pick_split(args, load_splits(args, "seg"))
@@ -40,9 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = report(result, clouds.class_names, args.split)
     write_json(folder / "objects.json", {"objects": _objects(result)})
     segmentation_outputs(result, clouds, folder, labeller(trained, table), args.i)
-    write_metrics(folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started})
-    write_run(folder, vars(args), started, seed=args.seed, device=str(trained.device), checkpoint=str(trained.path),
-              data={"source": clouds.source, "fingerprint": clouds.fingerprint})  # fmt: skip
+    write_metrics(
+        folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started}
+    )
+    write_run(
+        folder,
+        vars(args),
+        started,
+        seed=args.seed,
+        device=str(trained.device),
+        checkpoint=str(trained.path),
+        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
+    )
     for name, value in metrics.items():
         print(f"{name:32s} {value:.4f}")
     print(f"figures, GIFs and metrics.json are in {folder}")
@@ -61,7 +75,9 @@ def labeller(trained: Trained, table: torch.Tensor):
 def _objects(result: Predictions) -> list[dict]:
     ious = shape_ious(result.predicted, result.target, result.num_classes).tolist()
     accuracies = result.object_accuracy.tolist()
-    return [{"index": i, "accuracy": a, "mean_iou": iou} for i, (a, iou) in enumerate(zip(accuracies, ious, strict=True))]
+    return [
+        {"index": i, "accuracy": a, "mean_iou": iou} for i, (a, iou) in enumerate(zip(accuracies, ious, strict=True))
+    ]
 
 
 if __name__ == "__main__":

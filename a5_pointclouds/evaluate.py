@@ -20,7 +20,7 @@ from common.metrics import (
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of a split: ``predicted`` and ``target`` are (M,) for cls, (M, N) for seg, int64, on the CPU."""
+    """What a model says of a split: ``predicted`` and ``target`` (M,) for cls, (M, N) for seg, int64, on the CPU."""
 
     predicted: Tensor
     target: Tensor
@@ -39,8 +39,9 @@ class Predictions:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, clouds: PointCloudSet, num_points: int, device: torch.device, seed: int = 0,
-            change=None) -> Predictions:
+def predict(
+    model: nn.Module, clouds: PointCloudSet, num_points: int, device: torch.device, seed: int = 0, change=None
+) -> Predictions:
     """Run a model over a split, in batches of bounded size, each cloud once.
 
     Args:

@@ -11,7 +11,16 @@ from torch import Tensor
 from a5_pointclouds.evaluate import Predictions
 from common.data.cloud_set import PointCloudSet
 from common.outputs import atomic_path
-from common.visualize import add_caption, height_colors, image_grid, label_colors, render_points, save_gif, save_png, turntable
+from common.visualize import (
+    add_caption,
+    height_colors,
+    image_grid,
+    label_colors,
+    render_points,
+    save_gif,
+    save_png,
+    turntable,
+)
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -50,7 +59,15 @@ def confusion_figure(confusion: Tensor, names: Sequence[str], path: Path) -> Non
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*counts.shape):
         text = f"{shares[row, column]:.3f}\n{counts[row, column]}"
-        axis.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if shares[row, column] > 0.5 else "black")
+        axis.text(
+            column,
+            row,
+            text,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if shares[row, column] > 0.5 else "black",
+        )
     axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axis.set_yticks(range(len(names)), names)
     axis.set(xlabel="predicted", ylabel="true")
@@ -79,18 +96,24 @@ def classification_outputs(result: Predictions, clouds: PointCloudSet, folder: P
         stills.append(frames[0])
     save_png(folder / "examples.png", image_grid(stills, columns=min(6, len(stills))))
     missing = [name for k, name in enumerate(names) if not ((result.target == k) & (result.predicted != k)).any()]
-    print(f"GIFs: {len(random)} random clouds, {len(failures)} failures" + (f" (none among {', '.join(missing)})" if missing else ""))
+    print(
+        f"GIFs: {len(random)} random clouds, {len(failures)} failures"
+        + (f" (none among {', '.join(missing)})" if missing else "")
+    )
 
 
 def _failures(result: Predictions) -> list[int]:
     """The first cloud of each class that the model gets wrong."""
-    wrong = [((result.target == k) & (result.predicted != k)).nonzero().flatten().tolist() for k in range(result.num_classes)]
+    wrong = [
+        ((result.target == k) & (result.predicted != k)).nonzero().flatten().tolist() for k in range(result.num_classes)
+    ]
     return [rows[0] for rows in wrong if rows]
 
 
-def segmentation_outputs(result: Predictions, clouds: PointCloudSet, folder: Path, label: Labeller,
-                         index: int | None = None) -> None:
-    """The confusion matrix, best, random and worst clouds beside their ground truth, and accuracies object by object."""
+def segmentation_outputs(
+    result: Predictions, clouds: PointCloudSet, folder: Path, label: Labeller, index: int | None = None
+) -> None:
+    """The confusion matrix, best, random and worst clouds beside the ground truth, and a histogram of accuracies."""
     confusion_figure(result.confusion, clouds.class_names, folder / "confusion.png")
     order = result.object_accuracy.argsort(descending=True).tolist()
     chosen = [("best", i) for i in order[:3]] + [("worst", i) for i in order[::-1][:3]]

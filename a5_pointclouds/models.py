@@ -1,7 +1,7 @@
 """PointNet for classification and part segmentation (Qi et al., "PointNet", CVPR 2017), without input transforms.
 
-    classification:  (B, N, 3) -> shared MLP 64-64-64-128-1024 -> max over points -> 512-256-K logits
-    segmentation:    per point, its local features joined with the cloud's global feature -> shared MLP -> K logits
+classification:  (B, N, 3) -> shared MLP 64-64-64-128-1024 -> max over points -> 512-256-K logits
+segmentation:    per point, its local features joined with the cloud's global feature -> shared MLP -> K logits
 """
 
 import torch
@@ -40,10 +40,15 @@ class PointNetClassifier(nn.Module):
         super().__init__()
         self.encoder = PointNetEncoder()
         self.head = nn.Sequential(
-            nn.Linear(self.encoder.outputs, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(),
-            nn.Linear(512, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(),
-            nn.Dropout(dropout), nn.Linear(256, num_classes),
-        )  # fmt: skip
+            nn.Linear(self.encoder.outputs, 512, bias=False),
+            nn.BatchNorm1d(512),
+            nn.ReLU(),
+            nn.Linear(512, 256, bias=False),
+            nn.BatchNorm1d(256),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(256, num_classes),
+        )
 
     def forward(self, points: Tensor) -> Tensor:
         """(B, N, 3) -> (B, num_classes) logits."""

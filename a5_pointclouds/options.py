@@ -18,14 +18,20 @@ OUTPUT_DIR = "outputs/a5_pointclouds"
 def add_data_flags(parser: argparse.ArgumentParser, num_points: int) -> None:
     """Flags of every command that reads clouds."""
     add_common_flags(parser, OUTPUT_DIR)
-    parser.add_argument("--main_dir", default=None,
-                        help="data set: the course's npy folders, a ModelNet OFF tree or a ShapeNetPart text tree "
-                             "(default: the embedded procedural set)")  # fmt: skip
+    parser.add_argument(
+        "--main_dir",
+        default=None,
+        help="data set: the course's npy folders, a ModelNet OFF tree or a ShapeNetPart text tree "
+        "(default: the embedded procedural set)",
+    )
     parser.add_argument("--num_points", type=positive_int, default=num_points, help="points of each cloud")
     parser.add_argument("--num_seg_class", type=positive_int, default=6, help="part labels of the segmentation task")
     parser.add_argument("--exp_name", default="exp", help="name of the experiment: its folder is <task>_<exp_name>")
-    parser.add_argument("--checkpoint_dir", default=None,
-                        help="where checkpoints lie (default: <output_dir>/<task>_<exp_name>/checkpoints)")  # fmt: skip
+    parser.add_argument(
+        "--checkpoint_dir",
+        default=None,
+        help="where checkpoints lie (default: <output_dir>/<task>_<exp_name>/checkpoints)",
+    )
 
 
 def evaluation_parser(description: str, example: str) -> ArgumentParser:
@@ -38,8 +44,12 @@ def evaluation_parser(description: str, example: str) -> ArgumentParser:
 
 def add_split_flags(parser: argparse.ArgumentParser) -> None:
     """``--split`` and ``--i``."""
-    parser.add_argument("--split", choices=("train", "val", "test", "all"), default="test",
-                        help="clouds to evaluate on; all is for data that the model was not trained on")  # fmt: skip
+    parser.add_argument(
+        "--split",
+        choices=("train", "val", "test", "all"),
+        default="test",
+        help="clouds to evaluate on; all is for data that the model was not trained on",
+    )
     parser.add_argument("--i", type=int, default=None, help="also show this cloud of the split")
 
 
@@ -55,8 +65,10 @@ def check_batch_size(args: argparse.Namespace, clouds: int) -> None:
     """Raise UserError where a classifier would train on batches of one cloud: its batch norms need two."""
     batch, fewest = min(args.batch_size, clouds), 2 if args.task == "cls" else 1
     if batch < fewest:
-        raise UserError(f"--batch_size {args.batch_size}: {clouds} training clouds make batches of {batch}; at least {fewest} "
-                        f"must be in a batch for --task {args.task}")  # fmt: skip
+        raise UserError(
+            f"--batch_size {args.batch_size}: {clouds} training clouds make batches of {batch}; at least {fewest} "
+            f"must be in a batch for --task {args.task}"
+        )
 
 
 def experiment_folder(args: argparse.Namespace, task: str) -> Path:
@@ -72,7 +84,7 @@ def checkpoint_folder(args: argparse.Namespace, task: str) -> Path:
 
 
 def checkpoint_path(args: argparse.Namespace, task: str) -> Path:
-    """The file that ``--load_checkpoint`` names: a path, or a name in the checkpoint folder, ``.pt`` left out or not."""
+    """The file that ``--load_checkpoint`` names: a path, or a name in the checkpoint folder, ``.pt`` or not."""
     given = Path(args.load_checkpoint)
     if given.is_file() or len(given.parts) > 1:
         return given
@@ -110,8 +122,10 @@ def load_trained(args: argparse.Namespace, task: str) -> Trained:
     contents = load_checkpoint(path)
     settings = contents.get("model", {})
     if settings.get("task") != task or settings.get("arch") not in MODELS:
-        raise UserError(f"checkpoint {path}: it holds {settings.get('arch')}/{settings.get('task')}, not a {task} model "
-                        "of this assignment; name another with --load_checkpoint")  # fmt: skip
+        raise UserError(
+            f"checkpoint {path}: it holds {settings.get('arch')}/{settings.get('task')}, not a {task} model "
+            "of this assignment; name another with --load_checkpoint"
+        )
     model = build_model(**settings)
     load_weights(model, contents, path)
     return Trained(model.to(device).eval(), tuple(contents["classes"]), path, device)
@@ -120,8 +134,10 @@ def load_trained(args: argparse.Namespace, task: str) -> Trained:
 def check_classes(trained: Trained, clouds: PointCloudSet) -> None:
     """Raise UserError where the data has classes that the model was not trained on."""
     if len(clouds.class_names) != len(trained.classes):
-        raise UserError(f"checkpoint {trained.path} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the data "
-                        f"has {len(clouds.class_names)} ({', '.join(clouds.class_names)}); use the data it was trained for")  # fmt: skip
+        raise UserError(
+            f"checkpoint {trained.path} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the data "
+            f"has {len(clouds.class_names)} ({', '.join(clouds.class_names)}); use the data it was trained for"
+        )
 
 
 def merge_labels(label_map: str | None, trained: Trained, clouds: PointCloudSet) -> torch.Tensor:
@@ -139,6 +155,8 @@ def merge_labels(label_map: str | None, trained: Trained, clouds: PointCloudSet)
         raise UserError(f"--label_map {label_map}: whole numbers with commas between them are needed") from None
     known = len(clouds.class_names)
     if len(table) != len(trained.classes) or not all(0 <= value < known for value in table):
-        raise UserError(f"--label_map {label_map}: needs {len(trained.classes)} numbers ({', '.join(trained.classes)}), each from 0 "
-                        f"to {known - 1}")  # fmt: skip
+        raise UserError(
+            f"--label_map {label_map}: needs {len(trained.classes)} numbers ({', '.join(trained.classes)}), each from "
+            f"0 to {known - 1}"
+        )
     return torch.tensor(table)

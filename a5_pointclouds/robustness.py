@@ -59,18 +59,29 @@ def _cut(points, share, generator):
 
 
 SWEEPS = (
-    *(Sweep(f"rotation about {name}" + (" axes" if name == "random" else ""), ANGLES, _turned(axis), "degrees")
-      for name, axis in AXES.items()),
-    Sweep("any rotation", (0, 1), lambda p, on, g: (rotate(p, random_rotations(len(p), g)) if on else p, None), "0 no, 1 yes"),
+    *(
+        Sweep(f"rotation about {name}" + (" axes" if name == "random" else ""), ANGLES, _turned(axis), "degrees")
+        for name, axis in AXES.items()
+    ),
+    Sweep(
+        "any rotation",
+        (0, 1),
+        lambda p, on, g: (rotate(p, random_rotations(len(p), g)) if on else p, None),
+        "0 no, 1 yes",
+    ),
     Sweep("points", COUNTS, lambda p, n, g: (p, None), "points", log=True),
-    Sweep("noise", (0, 0.01, 0.02, 0.05, 0.1), lambda p, s, g: (add_noise(p, s, g), None), "standard deviation / radius"),
+    Sweep(
+        "noise", (0, 0.01, 0.02, 0.05, 0.1), lambda p, s, g: (add_noise(p, s, g), None), "standard deviation / radius"
+    ),
     Sweep("outliers", (0, 0.01, 0.05, 0.1, 0.2), lambda p, s, g: (add_outliers(p, s, g), None), "share of points"),
     Sweep("missing region", (0, 0.1, 0.25, 0.5), _cut, "share of points"),
     Sweep("scale", (0.5, 0.75, 1, 1.5, 2), lambda p, s, g: (p * np.float32(s), None), "factor"),
-)  # fmt: skip
+)
 
 
-def sweep_accuracy(trained: Trained, clouds: PointCloudSet, sweep: Sweep, level: float, num_points: int, seed: int) -> Predictions:
+def sweep_accuracy(
+    trained: Trained, clouds: PointCloudSet, sweep: Sweep, level: float, num_points: int, seed: int
+) -> Predictions:
     """Predictions of a model on clouds changed by one level of a sweep."""
     generator = np.random.default_rng([seed, len(sweep.name)])
 
@@ -108,7 +119,9 @@ def curves(table: dict[str, dict], path: Path, baseline: float) -> None:
             rows_ = sweeps[sweep.name]
             levels = [row["level"] for row in rows_]
             line = axis.plot(levels, [row["accuracy"] for row in rows_], marker=".", label=name)[0]
-            axis.fill_between(levels, [r["low"] for r in rows_], [r["high"] for r in rows_], alpha=0.15, color=line.get_color())
+            axis.fill_between(
+                levels, [r["low"] for r in rows_], [r["high"] for r in rows_], alpha=0.15, color=line.get_color()
+            )
         axis.axhline(baseline, color="grey", linestyle=":", linewidth=1)
         axis.set(title=sweep.name, xlabel=sweep.unit, ylim=(0, 1.02))
         axis.grid(alpha=0.3)
@@ -192,9 +205,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Measure robustness and leave the curves, the table and the GIFs."""
     started = time.time()
     parser = evaluation_parser(
-        "Robustness of trained models: accuracy against rotation, point count, noise, outliers, missing regions and scale; "
+        "Accuracy of trained models against rotation, point count, noise, outliers, missing regions and scale; "
         "2 minutes a classifier and 6 a segmenter on two cores.",
-        "python -m a5_pointclouds.robustness --task cls --load_checkpoint best_model outputs/a5_pointclouds/cls_so3/checkpoints/best_model.pt",
+        "python -m a5_pointclouds.robustness --task cls --load_checkpoint best_model so3/best_model.pt",
     )
     parser.set_defaults(num_points=1024)
     parser.add_argument("--task", choices=("cls", "seg"), default="cls", help="which task")
@@ -213,11 +226,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     baseline = first["noise"][0]["majority_baseline"]
     curves(table, folder / "robustness.png", baseline)
     show(next(iter(models.values())), clouds, args.task, folder, args.seed)
-    metrics = {f"{model}/{sweep}/{row['level']:g}/accuracy".replace(" ", "_"): row["accuracy"]
-               for model, sweeps in table.items() for sweep, rows in sweeps.items() for row in rows}  # fmt: skip
+    metrics = {
+        f"{model}/{sweep}/{row['level']:g}/accuracy".replace(" ", "_"): row["accuracy"]
+        for model, sweeps in table.items()
+        for sweep, rows in sweeps.items()
+        for row in rows
+    }
     write_metrics(folder, {**metrics, "majority_baseline": baseline, "seconds": time.time() - started})
-    write_run(folder, vars(args), started, seed=args.seed, data={"source": clouds.source, "fingerprint": clouds.fingerprint},
-              checkpoints={name: str(trained.path) for name, trained in models.items()})  # fmt: skip
+    write_run(
+        folder,
+        vars(args),
+        started,
+        seed=args.seed,
+        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
+        checkpoints={name: str(trained.path) for name, trained in models.items()},
+    )
     print(f"curves, GIFs and metrics.json are in {folder}")
 
 

@@ -55,15 +55,25 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--num_epochs", type=positive_int, default=None, help="epochs (default: cls 30, seg 24)")
     parser.add_argument("--batch_size", type=positive_int, default=32, help="clouds in a batch, of each process")
     parser.add_argument("--lr", type=positive_float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--augment", choices=augment.MODES, default="none",
-                        help="random rotations in training: none, so2 about the vertical, so3 all of them")  # fmt: skip
-    parser.add_argument("--frame", choices=("auto", *FRAMES), default="auto",
-                        help="principal: turn clouds into their principal axes, which makes the model rotation-invariant; "
-                             "auto: that with --augment so3, else as given")  # fmt: skip
-    parser.add_argument("--num_workers", type=non_negative_int, default=0,
-                        help="loader processes; they do not change the result")  # fmt: skip
-    parser.add_argument("--checkpoint_every", type=non_negative_int, default=0,
-                        help="also keep every n-th epoch's weights (0: none)")  # fmt: skip
+    parser.add_argument(
+        "--augment",
+        choices=augment.MODES,
+        default="none",
+        help="random rotations in training: none, so2 about the vertical, so3 all of them",
+    )
+    parser.add_argument(
+        "--frame",
+        choices=("auto", *FRAMES),
+        default="auto",
+        help="principal: turn clouds into their principal axes, which makes the model rotation-invariant; "
+        "auto: that with --augment so3, else as given",
+    )
+    parser.add_argument(
+        "--num_workers", type=non_negative_int, default=0, help="loader processes; they do not change the result"
+    )
+    parser.add_argument(
+        "--checkpoint_every", type=non_negative_int, default=0, help="also keep every n-th epoch's weights (0: none)"
+    )
     parser.add_argument("--load_checkpoint", default=None, help="start from these weights (name or path)")
     parser.add_argument("--resume", action="store_true", help="go on from the last whole epoch of this experiment")
     parser.add_argument("--max_minutes", type=positive_float, default=None, help="stop training after this time")
@@ -104,10 +114,24 @@ def build_experiment(args: argparse.Namespace, splits: Splits, device: torch.dev
         return {name: value for name, value in metrics.items() if name != "majority_baseline"}
 
     fixed = ("task", "arch", "batch_size", "lr", "num_points", "augment", "seed", "load_checkpoint")
-    description = {"model": settings, "classes": list(classes), "data": splits.train.fingerprint,
-                   "training": {name: getattr(args, name) for name in fixed}}  # fmt: skip
-    return Experiment(model, optimizer, batches, loss, validate, SELECT[args.task], description, device, args.seed,
-                      autocast=device.type == "cuda")  # fmt: skip
+    description = {
+        "model": settings,
+        "classes": list(classes),
+        "data": splits.train.fingerprint,
+        "training": {name: getattr(args, name) for name in fixed},
+    }
+    return Experiment(
+        model,
+        optimizer,
+        batches,
+        loss,
+        validate,
+        SELECT[args.task],
+        description,
+        device,
+        args.seed,
+        autocast=device.type == "cuda",
+    )
 
 
 def _bare(model: nn.Module) -> nn.Module:
@@ -120,12 +144,17 @@ def _start_from(model: nn.Module, args: argparse.Namespace) -> None:
     contents = load_checkpoint(path)
     for flag in ("task", "arch", "frame"):
         if contents.get("model", {}).get(flag) != getattr(args, flag):
-            raise UserError(f"checkpoint {path}: it holds {contents.get('model')}, which is another --{flag} than this run's "
-                            f"{getattr(args, flag)}")  # fmt: skip
+            raise UserError(
+                f"checkpoint {path}: it holds {contents.get('model')}, which is another --{flag} than this run's "
+                f"{getattr(args, flag)}"
+            )
     own = model.state_dict()
     weights = {k: v for k, v in contents["weights"].items() if k in own and own[k].shape == v.shape}
     load_weights(model, {"weights": {**own, **weights}}, path)
-    print(f"starting from {path}" + ("" if len(weights) == len(own) else f" ({len(own) - len(weights)} tensors left fresh)"))
+    print(
+        f"starting from {path}"
+        + ("" if len(weights) == len(own) else f" ({len(own) - len(weights)} tensors left fresh)")
+    )
 
 
 def _writer(folder):
@@ -144,9 +173,15 @@ def finish(args: argparse.Namespace, experiment: Experiment, splits: Splits, fol
     result = predict(model, splits.test, splits.test.points_per_cloud, experiment.device)
     metrics = report(result, splits.test.class_names)
     last = progress.history[-1]
-    metrics |= {"val_accuracy": progress.best, "best_epoch": progress.best_epoch, "epochs": progress.epoch,
-                "train_loss": last["train_loss"], "clouds_per_second": last["clouds_per_second"],
-                "parameters": sum(p.numel() for p in model.parameters()), "seconds": time.time() - started}  # fmt: skip
+    metrics |= {
+        "val_accuracy": progress.best,
+        "best_epoch": progress.best_epoch,
+        "epochs": progress.epoch,
+        "train_loss": last["train_loss"],
+        "clouds_per_second": last["clouds_per_second"],
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": time.time() - started,
+    }
     training_curves(progress.history, folder / "curves.png")
     if args.task == "cls":
         classification_outputs(result, splits.test, folder)
@@ -154,12 +189,20 @@ def finish(args: argparse.Namespace, experiment: Experiment, splits: Splits, fol
         trained = Trained(model.eval(), splits.test.class_names, path, experiment.device)
         segmentation_outputs(result, splits.test, folder, labeller(trained, torch.arange(len(trained.classes))))
     write_metrics(folder, metrics)
-    write_run(folder, vars(args), started, seed=args.seed, device=str(experiment.device),
-              data={"source": splits.train.source, "fingerprint": splits.train.fingerprint})  # fmt: skip
+    write_run(
+        folder,
+        vars(args),
+        started,
+        seed=args.seed,
+        device=str(experiment.device),
+        data={"source": splits.train.source, "fingerprint": splits.train.fingerprint},
+    )
     extra = f", mean IoU {metrics['test_mean_iou']:.4f}" if args.task == "seg" else ""
-    print(f"test accuracy {metrics['test_accuracy']:.4f} (95 % interval {metrics['test_accuracy_low']:.4f} to "
-          f"{metrics['test_accuracy_high']:.4f}), mean class accuracy {metrics['test_mean_class_accuracy']:.4f}{extra}; "
-          f"majority baseline {metrics['majority_baseline']:.4f}; best epoch {progress.best_epoch}")  # fmt: skip
+    print(
+        f"test accuracy {metrics['test_accuracy']:.4f} (95 % interval {metrics['test_accuracy_low']:.4f} to "
+        f"{metrics['test_accuracy_high']:.4f}), mean class accuracy {metrics['test_mean_class_accuracy']:.4f}{extra}; "
+        f"majority baseline {metrics['majority_baseline']:.4f}; best epoch {progress.best_epoch}"
+    )
     print(f"{metrics['seconds']:.0f} s; figures, GIFs and metrics.json are in {folder}")
 
 
@@ -182,8 +225,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         if distributed.rank() == 0:
             print(f"{args.arch} for {args.task}: {count:,} parameters, on {device}; checkpoints in {checkpoints}")
         writer = _writer(folder) if distributed.rank() == 0 else None
-        progress = fit(experiment, args.num_epochs, checkpoints, resume=args.resume, max_minutes=args.max_minutes,
-                       checkpoint_every=args.checkpoint_every, writer=writer)  # fmt: skip
+        progress = fit(
+            experiment,
+            args.num_epochs,
+            checkpoints,
+            resume=args.resume,
+            max_minutes=args.max_minutes,
+            checkpoint_every=args.checkpoint_every,
+            writer=writer,
+        )
         if distributed.rank() == 0:
             finish(args, experiment, splits, folder, started, progress)
         distributed.barrier()

@@ -51,7 +51,9 @@ def load_checkpoint(path: str | os.PathLike) -> dict:
     if not isinstance(contents.get("version"), int) or not isinstance(contents.get("weights"), dict):
         raise UserError(f"checkpoint {path}: it has no version or no weights; use another one")
     if contents["version"] > VERSION:
-        raise UserError(f"checkpoint {path}: format version {contents['version']} is newer than {VERSION}; update the code")
+        raise UserError(
+            f"checkpoint {path}: format version {contents['version']} is newer than {VERSION}; update the code"
+        )
     return contents
 
 
@@ -65,5 +67,7 @@ def load_weights(model: torch.nn.Module, contents: dict, path: str | os.PathLike
     wrong = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
     wrong += [name for name in weights if name not in own]
     if wrong:
-        raise UserError(f"checkpoint {path}: its weights do not fit this model (first: {wrong[0]}); check --task and --arch")
+        raise UserError(
+            f"checkpoint {path}: its weights do not fit this model (first: {wrong[0]}); check --task and --arch"
+        )
     model.load_state_dict(weights)

@@ -114,7 +114,9 @@ def resolve_device(name: str) -> torch.device:
     except RuntimeError:
         raise UserError(f"--device {name}: unknown device; use auto, cpu, cuda, cuda:N or mps") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UserError(f"--device {name}: this machine shows {torch.cuda.device_count()} CUDA devices; use --device auto")
+        raise UserError(
+            f"--device {name}: this machine shows {torch.cuda.device_count()} CUDA devices; use --device auto"
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UserError("--device mps: not available on this machine; use --device auto")
     if device.type not in ("cpu", "cuda", "mps"):
@@ -135,8 +137,15 @@ def command(main: Callable[[Sequence[str] | None], None]) -> Callable[..., int]:
             print(f"\ninterrupted{': ' + str(stop) if str(stop) else ''}", file=sys.stderr)
             return 130
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM,
-                                   errno.EFBIG, errno.ENAMETOOLONG):  # fmt: skip
+            if error.errno not in (
+                errno.ENOSPC,
+                errno.EDQUOT,
+                errno.EACCES,
+                errno.EROFS,
+                errno.EPERM,
+                errno.EFBIG,
+                errno.ENAMETOOLONG,
+            ):
                 raise
             return _fail(f"{error.strerror}: {error.filename or 'output'}; nothing half-written was kept")
         return 0

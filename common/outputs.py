@@ -68,7 +68,9 @@ def require_space(folder: Path, needed: int, flag: str) -> None:
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise UserError(f"{flag} {folder}: {needed / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free; choose another folder")
+        raise UserError(
+            f"{flag} {folder}: {needed / 1e9:.2f} GB are needed, {free / 1e9:.2f} GB are free; choose another folder"
+        )
 
 
 def write_json(path: str | os.PathLike, values: dict) -> None:

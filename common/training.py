@@ -75,8 +75,16 @@ def learning_rate(progress: float, warmup: float = 0.15) -> float:
     return 0.5 * (1 + math.cos(math.pi * min((progress - warmup) / (1 - warmup), 1.0)))
 
 
-def fit(experiment: Experiment, num_epochs: int, folder: Path, *, resume: bool = False, max_minutes: float | None = None,
-        checkpoint_every: int = 0, writer=None) -> Progress:
+def fit(
+    experiment: Experiment,
+    num_epochs: int,
+    folder: Path,
+    *,
+    resume: bool = False,
+    max_minutes: float | None = None,
+    checkpoint_every: int = 0,
+    writer=None,
+) -> Progress:
     """Train for ``num_epochs``, keeping the weights that score best on validation in ``folder / BEST``.
 
     ``folder / LAST`` is written before the first epoch and after each one, so that ``resume`` can go on from it.
@@ -122,7 +130,9 @@ def _train_epoch(experiment: Experiment, epoch: int, num_epochs: int, rates: lis
     right = torch.zeros((), device=experiment.device)
     clouds = answers = 0
     start = time.time()
-    bar = tqdm(batches, desc=f"epoch {epoch}/{num_epochs}", leave=False, disable=distributed.rank() > 0, mininterval=0.5)
+    bar = tqdm(
+        batches, desc=f"epoch {epoch}/{num_epochs}", leave=False, disable=distributed.rank() > 0, mininterval=0.5
+    )
     for step, batch in enumerate(bar):
         scale = learning_rate(share(step / len(batches)))
         for group, rate in zip(experiment.optimizer.param_groups, rates, strict=True):
@@ -138,16 +148,25 @@ def _train_epoch(experiment: Experiment, epoch: int, num_epochs: int, rates: lis
         clouds, answers = clouds + count, answers + total
         if step % 10 == 9 or step + 1 == len(batches):
             _check_finite(loss_sum, epoch)
-            bar.set_postfix(loss=f"{loss_sum.item() / clouds:.4f}", accuracy=f"{right.item() / answers:.4f}",
-                            clouds_s=f"{clouds / (time.time() - start):.0f}")  # fmt: skip
+            bar.set_postfix(
+                loss=f"{loss_sum.item() / clouds:.4f}",
+                accuracy=f"{right.item() / answers:.4f}",
+                clouds_s=f"{clouds / (time.time() - start):.0f}",
+            )
     seconds = time.time() - start
-    return {"train_loss": loss_sum.item() / clouds, "train_accuracy": right.item() / answers,
-            "clouds_per_second": clouds * distributed.world_size() / seconds, "lr": rates[0] * scale}  # fmt: skip
+    return {
+        "train_loss": loss_sum.item() / clouds,
+        "train_accuracy": right.item() / answers,
+        "clouds_per_second": clouds * distributed.world_size() / seconds,
+        "lr": rates[0] * scale,
+    }
 
 
 def _check_finite(loss: Tensor, epoch: int) -> None:
     if not torch.isfinite(loss):
-        raise UserError(f"the loss is {loss.item()} in epoch {epoch}; start again with a lower --lr (what was saved is kept)")
+        raise UserError(
+            f"the loss is {loss.item()} in epoch {epoch}; start again with a lower --lr (what was saved is kept)"
+        )
 
 
 def _record(experiment: Experiment, progress: Progress, folder: Path, checkpoint_every: int, writer) -> None:
@@ -161,26 +180,35 @@ def _record(experiment: Experiment, progress: Progress, folder: Path, checkpoint
         if better:
             save_checkpoint(folder / BEST, {**_weights(experiment), "epoch": progress.epoch, "val_score": score})
         if checkpoint_every and progress.epoch % checkpoint_every == 0:
-            save_checkpoint(folder / f"model_epoch_{progress.epoch}.pt", {**_weights(experiment), "epoch": progress.epoch})
+            save_checkpoint(
+                folder / f"model_epoch_{progress.epoch}.pt", {**_weights(experiment), "epoch": progress.epoch}
+            )
         write_json(folder / "history.json", {"epochs": progress.history})
         _save(experiment, progress, folder / LAST)
         if writer is not None:
             for name, value in row.items():
                 writer.add_scalar(name.replace("_", "/", 1), value, progress.epoch)
             writer.flush()
-        tqdm.write(f"epoch {progress.epoch}: loss {row['train_loss']:.4f}, train accuracy {row['train_accuracy']:.4f}, "
-                   f"val {experiment.select} {score:.4f}, {row['clouds_per_second']:.0f} clouds/s"
-                   + (" (best so far)" if better else ""))  # fmt: skip
+        tqdm.write(
+            f"epoch {progress.epoch}: loss {row['train_loss']:.4f}, train accuracy {row['train_accuracy']:.4f}, "
+            f"val {experiment.select} {score:.4f}, {row['clouds_per_second']:.0f} clouds/s"
+            + (" (best so far)" if better else "")
+        )
     distributed.barrier()
 
 
 def _weights(experiment: Experiment) -> dict:
     model = experiment.model.module if hasattr(experiment.model, "module") else experiment.model
-    return {**experiment.description, "weights": {name: value.detach().cpu() for name, value in model.state_dict().items()}}
+    return {
+        **experiment.description,
+        "weights": {name: value.detach().cpu() for name, value in model.state_dict().items()},
+    }
 
 
 def _save(experiment: Experiment, progress: Progress, path: Path) -> None:
-    save_checkpoint(path, {**_weights(experiment), "optimizer": experiment.optimizer.state_dict(), "progress": vars(progress)})
+    save_checkpoint(
+        path, {**_weights(experiment), "optimizer": experiment.optimizer.state_dict(), "progress": vars(progress)}
+    )
 
 
 def _restore(experiment: Experiment, folder: Path) -> Progress:
@@ -199,8 +227,10 @@ def check_same_experiment(contents: dict, description: dict, path: Path) -> None
     """Raise UserError where a checkpoint's model, classes, data or settings are not those of this run."""
     for key, value in description.items():
         if contents.get(key) != value:
-            raise UserError(f"checkpoint {path}: its {key} is {contents.get(key)!r}, this run's is {value!r}; use the arguments "
-                            "it was made with, or another --exp_name")  # fmt: skip
+            raise UserError(
+                f"checkpoint {path}: its {key} is {contents.get(key)!r}, this run's is {value!r}; use the arguments "
+                "it was made with, or another --exp_name"
+            )
 
 
 @contextmanager
@@ -217,7 +247,8 @@ def _interruptible(folder: Path, progress: Progress):
     try:
         yield
     except KeyboardInterrupt:
-        message = f"epochs 1 to {progress.epoch} are saved in {folder / LAST}; the same command with --resume goes on from there"
+        saved = f"epochs 1 to {progress.epoch} are saved in {folder / LAST}"
+        message = f"{saved}; the same command with --resume goes on from there"
         raise KeyboardInterrupt(message) from None
     finally:
         if before is not None:

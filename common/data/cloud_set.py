@@ -83,7 +83,7 @@ class Splits(NamedTuple):
 
 @dataclass(frozen=True)
 class JoinedSet:
-    """Several sets one after the other, read as one; nothing is copied. Has what :class:`PointCloudSet` has to read by."""
+    """Several sets, one after the other, read as one :class:`PointCloudSet`; nothing is copied."""
 
     parts: tuple[PointCloudSet, ...]
 

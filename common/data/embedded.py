@@ -53,8 +53,12 @@ def load_embedded(
     source += f" procedural {'/'.join(CLASSES) if task == 'cls' else 'chair'} clouds of {num_points} points"
     ends = np.cumsum([sizes[s] for s in SPLITS])
     names = CLASSES if task == "cls" else PART_NAMES
-    return Splits(*(PointCloudSet(points, labels, names, source, fingerprint, np.arange(end - sizes[s], end))
-                    for s, end in zip(SPLITS, ends, strict=True)))  # fmt: skip
+    return Splits(
+        *(
+            PointCloudSet(points, labels, names, source, fingerprint, np.arange(end - sizes[s], end))
+            for s, end in zip(SPLITS, ends, strict=True)
+        )
+    )
 
 
 def _generate(folder: Path, task: str, seed: int, count: int, num_points: int) -> None:
@@ -97,7 +101,7 @@ def _make_chunk(job: tuple[str, str, int, int, int]) -> int:
 
 
 def make_cloud(task: str, seed: int, index: int, num_points: int = POINTS) -> tuple[np.ndarray, np.ndarray | int]:
-    """The ``index``-th cloud of a set: points (num_points, 3) float32 and its class, or its part labels (num_points,)."""
+    """The ``index``-th cloud of a set: points (num_points, 3) float32 and its class or part labels (num_points,)."""
     family = CLASSES[index % len(CLASSES)] if task == "cls" else "chair"
     shape = sample_shape(family, seed + (1_000_000 if task == "seg" else 0), index)
     points, parts = shape.sample_surface(num_points, np.random.default_rng([seed, index]))

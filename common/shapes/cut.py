@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from common.shapes.polygon import triangulate_loops
-from common.shapes.primitive import Primitive, weld
+from common.shapes.primitive import MeshArrays, Primitive, weld
 
-BISECTIONS = 50
+DOUBLINGS, HALVINGS = 40, 24  # steps that bracket a multiplier, and that close in on it
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Cut(Primitive):
             slack = 1e-6 * float(np.abs(self.mesh()[0]).max())
             nearest_is_common = (self._plane(foot) <= slack) | ((plane >= 0) & self.base.contains(dropped, 0.0))
             rim = torch.nonzero((bound > 0) & ~nearest_is_common)[:, 0]
-            corner = self._rim_point(points[rim])
-        offset = points[rim] - corner
-        return bound.index_put((rim,), offset.norm(dim=1))
+            corner, excess = self._rim_point(points[rim])
+        squared = (points[rim] - corner).square().sum(1) + excess
+        return bound.index_put((rim,), squared.clamp_min(1e-24).sqrt())
 
     def contains(self, points, margin):
         """Deeper than ``margin`` inside the base, and below the plane by as much."""
@@ -62,29 +62,36 @@ class Cut(Primitive):
     def _plane(self, points: torch.Tensor) -> torch.Tensor:
         return points @ points.new_tensor(self._unit) - self.offset
 
-    def _rim_point(self, points: torch.Tensor) -> torch.Tensor:
-        """The nearest points (N, 3) of a convex cut whose nearest points lie on the rim.
+    def _rim_point(self, points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The nearest points of a convex cut for points (N, 3) in front of its rim.
 
         They are P(x - m n), P the projection onto the base, for the m > 0 that puts them on the plane: the multiplier
-        of the half-space in the projection's Karush-Kuhn-Tucker conditions. Their height over the plane falls with
-        m, so doubling and halving finds it.
+        of the half-space in the Karush-Kuhn-Tucker conditions. Their height h over the plane falls with m, so it is
+        bracketed by doubling, then closed in on by halving and secants in turn.
+
+        Returns:
+            points y (N, 3), and 2 m h (N,), which makes |x - y|^2 + 2 m h the dual's value: right to second order.
         """
         normal = points.new_tensor(self._unit)
 
-        def drop(amount: torch.Tensor) -> torch.Tensor:
-            return _projection(self.base, points - amount[:, None] * normal)
+        def height(amount: torch.Tensor) -> torch.Tensor:
+            return self._plane(_projection(self.base, points - amount[:, None] * normal))
 
-        low, high = torch.zeros_like(points[:, 0]), self._plane(points).abs() + float(np.ptp(self.mesh()[0], axis=0).max())
-        for _ in range(BISECTIONS if len(points) else 0):
-            above = self._plane(drop(high)) > 0
-            if not bool(above.any()):
+        low, high = torch.zeros_like(points[:, 0]), self._plane(points).abs() + 0.1 * float(np.abs(self.mesh()[0]).max())
+        above, below = height(low), height(high)
+        for _ in range(DOUBLINGS):
+            if not bool((below > 0).any()):
                 break
-            high = torch.where(above, 2 * high, high)
-        for _ in range(BISECTIONS if len(points) else 0):
-            middle = 0.5 * (low + high)
-            above = self._plane(drop(middle)) > 0
-            low, high = torch.where(above, middle, low), torch.where(above, high, middle)
-        return drop(high)
+            low, high = torch.where(below > 0, high, low), torch.where(below > 0, 2 * high, high)
+            above, below = torch.where(below > 0, below, above), height(high)
+        for step in range(HALVINGS):
+            share = 0.5 if step % 2 else (above / (above - below).clamp_min(1e-30)).clamp(0.02, 0.98)
+            middle = low + share * (high - low)
+            now = height(middle)
+            low, above = torch.where(now > 0, middle, low), torch.where(now > 0, now, above)
+            high, below = torch.where(now > 0, high, middle), torch.where(now > 0, below, now)
+        foot = _projection(self.base, points - high[:, None] * normal)
+        return foot, 2 * high * self._plane(foot)
 
     def mesh(self):
         verts, faces, uvs = self.base.mesh()
@@ -95,12 +102,18 @@ class Cut(Primitive):
             raise ValueError(f"the plane {self.normal}, {self.offset} leaves nothing of {type(self.base).__name__}")
         cap = _cap(verts, places[faces], places, self._unit)
         if not len(cap):
-            return verts, faces, uvs
+            return _compact(verts, faces, uvs)
         rim = np.unique(cap)
         flat = verts[rim] @ _plane_axes(self._unit).T
         flat = (flat - flat.min(0)) / np.ptp(flat, axis=0).clip(1e-9)
         cap = np.searchsorted(rim, cap) + len(verts)
-        return np.concatenate([verts, verts[rim]]), np.concatenate([faces, cap]), np.concatenate([uvs, flat])
+        return _compact(np.concatenate([verts, verts[rim]]), np.concatenate([faces, cap]), np.concatenate([uvs, flat]))
+
+
+def _compact(verts, faces, uvs) -> MeshArrays:
+    """The same faces over the corners that they use."""
+    used, faces = np.unique(faces, return_inverse=True)
+    return verts[used], faces.reshape(-1, 3), uvs[used]
 
 
 def _projection(base: Primitive, points: torch.Tensor) -> torch.Tensor:

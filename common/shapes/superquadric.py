@@ -12,9 +12,9 @@ from common.shapes.primitive import Primitive, grid_faces, real_faces
 
 Curve = tuple[torch.Tensor, torch.Tensor]
 QUARTER = 20  # mesh segments of a quarter turn
-STARTS = 12  # grid of starting points, each way
+STARTS = 20  # grid of starting points, each way
 STEPS = 40  # Newton steps at most; most points need five
-LONGEST = 0.1  # largest Newton step in a parameter: a longer one may leave for another local minimum
+LONGEST = 0.2  # largest Newton step in a parameter: a longer one may leave for another local minimum
 CHUNK = 8192  # points refined at once, to bound memory
 EDGE = 1e-6  # how near the parameters come to the ends of their range, where the surface's derivatives may be infinite
 
@@ -25,7 +25,8 @@ class Superquadric(Primitive):
 
     ``e1`` bends the section through the y axis, ``e2`` the section across it: towards 0 square, 1 round, 2 straight
     (a rhombus). Within [0.2, 2], where the solid is convex, the signed distance is right to 1e-5 of the largest
-    semi-axis (in float32 as in float64).
+    semi-axis, in float32 as in float64. Only deep inside, where two sides are all but equally near, may the search
+    settle for the second nearest: about one point in 10^5 of a thin plate, by less than 0.1 %.
 
     Raises:
         ValueError: an exponent outside [0.2, 2], or a semi-axis that is not above 0.
