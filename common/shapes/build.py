@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.shapes.primitives import Box, Cone, Ellipsoid, Prism, Revolution, Torus, Tube
+from common.shapes.primitives import Box, Cone, Ellipsoid, Prism, Revolution, Superquadric, Torus, Tube
 from common.shapes.shape import Material, Part
 
 Vector = Sequence[float]
@@ -64,6 +64,10 @@ class Builder:
     def ellipsoid(self, label, at, radii, turn: Vector = (0, 0, 0), **more) -> None:
         """An ellipsoid around ``at`` with semi-axes ``radii``."""
         self.add(Ellipsoid(tuple(map(float, radii))), label, at, rotation_xyz(*turn), **more)
+
+    def superquadric(self, label, at, radii, e1: float, e2: float, rotation=None, **more) -> None:
+        """A superquadric around ``at``: semi-axes ``radii``, exponents ``e1`` (along y) and ``e2`` (across it)."""
+        self.add(Superquadric(tuple(map(float, radii)), e1, e2), label, at, rotation, **more)
 
     def ring(self, label, at, major, minor, rotation=None, **more) -> None:
         """A torus around ``at``, its axis along y unless rotated."""

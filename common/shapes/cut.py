@@ -1,6 +1,7 @@
 """What is left of a solid on one side of a plane, with a flat cap where the plane went through."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -40,6 +41,11 @@ class Cut(Primitive):
     def _unit(self) -> np.ndarray:
         return np.asarray(self.normal, float) / np.linalg.norm(self.normal)
 
+    @cached_property
+    def _reach(self) -> float:
+        """How far from the origin the solid goes along an axis."""
+        return float(np.abs(self.mesh()[0]).max())
+
     def sdf(self, points):
         base, plane = self.base.sdf(points), self._plane(points)
         bound = torch.maximum(base, plane)
@@ -48,7 +54,7 @@ class Cut(Primitive):
         with torch.no_grad():
             foot = _projection(self.base, points)
             dropped = points - plane[:, None] * points.new_tensor(self._unit)
-            slack = 1e-6 * float(np.abs(self.mesh()[0]).max())
+            slack = 1e-6 * self._reach
             nearest_is_common = (self._plane(foot) <= slack) | ((plane >= 0) & self.base.contains(dropped, 0.0))
             rim = torch.nonzero((bound > 0) & ~nearest_is_common)[:, 0]
             corner, excess = self._rim_point(points[rim])
@@ -77,7 +83,7 @@ class Cut(Primitive):
         def height(amount: torch.Tensor) -> torch.Tensor:
             return self._plane(_projection(self.base, points - amount[:, None] * normal))
 
-        low, high = torch.zeros_like(points[:, 0]), self._plane(points).abs() + 0.1 * float(np.abs(self.mesh()[0]).max())
+        low, high = torch.zeros_like(points[:, 0]), self._plane(points).abs() + 0.1 * self._reach
         above, below = height(low), height(high)
         for _ in range(DOUBLINGS):
             if not bool((below > 0).any()):

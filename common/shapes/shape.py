@@ -1,6 +1,7 @@
 """A shape is a list of labelled parts; everything else about it is computed from that list."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +50,11 @@ class Part:
         verts, faces, uvs = self.primitive.mesh()
         return self.scale * verts @ self.rotation.T + self.translation, faces, uvs
 
+    @property
+    def slack(self) -> float:
+        """How far a curved surface may bulge beyond the facets of :attr:`mesh`, at most."""
+        return 0.01 * float(np.ptp(self.mesh[0], axis=0).max())
+
     def _local(self, points: torch.Tensor) -> torch.Tensor:
         return ((points - points.new_tensor(self.translation)) @ points.new_tensor(self.rotation)) / self.scale
 
@@ -87,6 +93,42 @@ class Shape:
             owner.append(np.full(len(f), index))
             start += len(v)
         return np.concatenate(verts), np.concatenate(faces), np.concatenate(uvs), np.concatenate(owner)
+
+    def vertex_colors(self) -> np.ndarray:
+        """RGB in [0, 1] of each corner of :attr:`mesh`, (V, 3) float32: its part's material."""
+        colors = [np.tile(np.float32(part.material.color), (len(part.mesh[0]), 1)) for part in self.parts]
+        return np.concatenate(colors)
+
+    def bounds(self) -> np.ndarray:
+        """Lowest and highest corner (2, 3) of the axis-aligned box around the mesh."""
+        verts = self.mesh[0]
+        return np.stack([verts.min(0), verts.max(0)])
+
+    def moved(self, scale: float, translation: np.ndarray) -> "Shape":
+        """This shape with every point p moved to ``scale * p + translation`` (3,)."""
+        parts = (replace(p, scale=scale * p.scale, translation=scale * p.translation + translation) for p in self.parts)
+        return replace(self, parts=tuple(parts))
+
+    def occupancy(self, resolution: int, bound: float, centre: Sequence[float] = (0.0, 0.0, 0.0)) -> np.ndarray:
+        """Which cells of a cube are filled: (resolution,) * 3 bool, by x, y, z; a cell counts where its middle does.
+
+        Args:
+            resolution: cells along each side.
+            bound: half the cube's side, in shape units.
+            centre: the cube's middle, (3,).
+        """
+        middles = (2 * (np.arange(resolution) + 0.5) / resolution - 1) * bound
+        axes = [middles + c for c in centre]
+        filled = np.zeros((resolution,) * 3, bool)
+        for part in self.parts:
+            low, high = part.mesh[0].min(0) - part.slack, part.mesh[0].max(0) + part.slack
+            spans = [slice(*np.searchsorted(axis, ends)) for axis, ends in zip(axes, zip(low, high, strict=True), strict=True)]
+            block = filled[tuple(spans)]
+            points = np.stack(np.meshgrid(*(a[s] for a, s in zip(axes, spans, strict=True)), indexing="ij"), -1)
+            if block.size:
+                inside = part.contains(torch.from_numpy(points.reshape(-1, 3)), 0.0)
+                block |= inside.numpy().reshape(block.shape)
+        return filled
 
     def sample_surface(self, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Points spread evenly, by area, over the surface that can be seen: none lies inside another part.
