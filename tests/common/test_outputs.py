@@ -30,6 +30,15 @@ def test_a_file_appears_whole(tmp_path):
     assert path.read_text() == "new" and os.listdir(tmp_path) == ["a.txt"]
 
 
+def test_who_reads_the_old_file_never_sees_half_of_the_new(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with open(path) as reader:
+        with atomic_path(path) as temporary:
+            temporary.write_text("newer")
+        assert reader.read() == "old" and path.read_text() == "newer"
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, error):
     path = tmp_path / "a.txt"
