@@ -4,13 +4,25 @@ import errno
 import os
 import pickle
 import random
-import resource
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from common.checkpoint import FORMAT, VERSION, load_checkpoint, load_weights, save_checkpoint
-from common.cli import UserError, command
+from common.cli import UserError
+
+SAVE_IN_A_SMALL_DISK = """
+import resource, sys
+import torch
+from common.checkpoint import save_checkpoint
+from common.cli import command
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+weights = {"weight": torch.full((30, 20), 2.0), "bias": torch.arange(30.0)}
+contents = {"model": {"arch": "linear"}, "classes": ["a", "b"], "weights": weights}
+sys.exit(command(lambda argv: save_checkpoint(sys.argv[1], contents))())
+"""
 
 
 def contents(value: float = 1.0) -> dict:
@@ -65,18 +77,10 @@ def test_a_failure_in_the_middle_keeps_the_old_checkpoint(path, monkeypatch, whe
     assert value_of(path) == 2
 
 
-@pytest.fixture
-def small_files():
-    """Let this process write files of 3 KB at most, as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_no_room_for_the_file_is_a_users_error(path, small_files, capfd):
-    assert command(lambda argv: save_checkpoint(path, contents(2.0)))() == 2
-    assert capfd.readouterr().err.startswith("error: File too large")
+def test_no_room_for_the_file_is_a_users_error(path):
+    """In a process of its own, whose files may be 3 KB at most, as on a disk that is nearly full."""
+    result = subprocess.run([sys.executable, "-c", SAVE_IN_A_SMALL_DISK, str(path)], capture_output=True, text=True)
+    assert result.returncode == 2 and result.stderr.startswith("error: File too large")
     assert value_of(path) == 1 and os.listdir(path.parent) == ["last.pt"]
 
 
