@@ -62,6 +62,16 @@ def test_batches_are_a_function_of_seed_epoch_rank_and_index(numbered, as_rank):
     assert not same(first[:1], batches_of(numbered)[:1])
 
 
+def test_no_two_batches_are_changed_alike(make_clouds, as_rank):
+    alike = np.repeat(np.random.default_rng(0).standard_normal((1, POINTS, 3)), CLOUDS, 0)
+    clouds = make_clouds(alike, np.arange(CLOUDS))
+    seen = []
+    for rank in range(2):
+        as_rank(rank, 2)
+        seen += [batches_of(clouds, 8, 20, epoch=epoch)[i][0] for epoch in range(2) for i in range(2)]
+    assert len({tuple(points[0, 0].tolist()) for points in seen}) == len(seen) == 8
+
+
 def test_neither_workers_nor_the_global_generators_matter(shells):
     torch.manual_seed(1)
     alone = list(loader(TrainBatches(shells, 4, 160, "so3", 0, 1), 0, False))

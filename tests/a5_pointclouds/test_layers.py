@@ -8,7 +8,7 @@ from torch import nn
 from torch.autograd import gradcheck
 from torch.func import functional_call
 
-from a5_pointclouds.layers import PointwiseBlock, PointwiseMax
+from a5_pointclouds.layers import PointwiseBlock, PointwiseMax, _Moments
 
 SHAPES = [(4, 20, 5), (1, 9, 3), (6, 1, 4), (2, 33, 1), (3, 130, 16)]  # B, N, C
 
@@ -124,6 +124,10 @@ def test_gradients_are_those_of_finite_differences(train):
     assert gradcheck_of(layer_of(inputs=3, outputs=5).train(train), x)
     assert gradcheck_of(layer_of(PointwiseMax, 3, 5).train(train), x)
     assert gradcheck_of(layer_of(inputs=3, outputs=5, cloud_inputs=4).train(train), x, cloud)
+
+
+def test_gradients_of_the_moments():
+    assert gradcheck(_Moments.apply, torch.randn(2, 6, 3, dtype=torch.float64, requires_grad=True))
 
 
 def test_ties_give_their_gradient_once():

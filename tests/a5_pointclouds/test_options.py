@@ -68,10 +68,11 @@ def test_names_of_checkpoints_are_looked_up_in_the_folder(flags, tmp_path, name,
     assert path == tmp_path / "out" / "cls_exp" / "checkpoints" / file
 
 
-def test_paths_of_checkpoints_are_taken_as_they_are(flags, tmp_path):
+def test_paths_of_checkpoints_are_taken_as_they_are(flags, tmp_path, monkeypatch):
     """A mistyped path must not become the default experiment's file of the same name."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "there.pt").write_bytes(b"")
-    for path in (tmp_path / "there.pt", tmp_path / "absent" / "best_model.pt"):
+    for path in (Path("there.pt"), Path("absent/best_model.pt"), tmp_path / "absent" / "best_model.pt"):
         assert checkpoint_path(flags("--load_checkpoint", str(path)), "cls") == path
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from a5_pointclouds import train
+from a5_pointclouds import figures, train
+from a5_pointclouds.evaluate import predict
+from a5_pointclouds.models import build_model
 from common.checkpoint import load_checkpoint
 
 QUICK = ("--num_epochs", 2, "--num_points", 64, "--batch_size", 9)
@@ -110,6 +112,24 @@ def test_the_same_command_gives_the_same_with_any_workers(tmp_path, run, once, r
     timed = {"seconds", "clouds_per_second"}
     left, right = ({k: v for k, v in read_json(f / "metrics.json").items() if k not in timed} for f in (folder, once))
     assert left == right
+
+
+def test_the_best_weights_are_tested_not_the_last(tmp_path, run, splits, monkeypatch):
+    def spoiling(experiment, *arguments, **named):
+        progress = fit(experiment, *arguments, **named)
+        with torch.no_grad():
+            for parameter in experiment.model.parameters():
+                parameter.neg_()
+        return progress
+
+    fit, tested = train.fit, []
+    monkeypatch.setattr(train, "fit", spoiling)
+    monkeypatch.setattr(figures, "classification_outputs", lambda result, *_: tested.append(result.predicted))
+    assert run(train, tmp_path, *QUICK).code == 0
+    best = load_checkpoint(tmp_path / "cls_exp" / "checkpoints" / "best_model.pt")
+    model = build_model(**best["model"])
+    model.load_state_dict(best["weights"])
+    assert torch.equal(tested[0], predict(model, splits["cls"].test, 128, torch.device("cpu")).predicted)
 
 
 def test_another_seed_gives_another_model(tmp_path, run, once):
