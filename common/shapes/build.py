@@ -1,10 +1,11 @@
-"""Short constructors with which the families place parts: lengths in shape units, angles in degrees, +y up, +z front."""
+"""Short constructors with which families place parts: lengths in shape units, angles in degrees, +y up, +z front."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from common.shapes.primitives import Box, Cone, Ellipsoid, Prism, Revolution, Superquadric, Torus, Tube
+from common.shapes.primitives import Box, Cone, Cut, Ellipsoid, Prism, Revolution, Superquadric, Torus, Tube
 from common.shapes.shape import Material, Part
 
 Vector = Sequence[float]
@@ -35,7 +36,9 @@ class Builder:
         self.parts: list[Part] = []
         self.material = material
 
-    def add(self, primitive, label: int, at: Vector = (0, 0, 0), rotation=None, material: Material | None = None) -> None:
+    def add(
+        self, primitive, label: int, at: Vector = (0, 0, 0), rotation=None, material: Material | None = None
+    ) -> None:
         """Place a primitive with its own origin at ``at``."""
         rotation = np.eye(3) if rotation is None else rotation
         self.parts.append(Part(primitive, label, material or self.material, rotation, np.asarray(at, float)))
@@ -68,6 +71,19 @@ class Builder:
     def superquadric(self, label, at, radii, e1: float, e2: float, rotation=None, **more) -> None:
         """A superquadric around ``at``: semi-axes ``radii``, exponents ``e1`` (along y) and ``e2`` (across it)."""
         self.add(Superquadric(tuple(map(float, radii)), e1, e2), label, at, rotation, **more)
+
+    def cut(
+        self, solid, normal: Vector, through: Vector, label: int, at: Vector = (0, 0, 0), rotation=None, **more
+    ) -> None:
+        """What of a solid lies behind the plane through ``through`` with the normal ``normal``."""
+        turn = np.eye(3) if rotation is None else rotation
+        unit = turn.T @ (np.asarray(normal, float) / np.linalg.norm(normal))
+        offset = float(unit @ (turn.T @ (np.asarray(through, float) - np.asarray(at, float))))
+        self.add(Cut(solid, tuple(map(float, unit)), offset), label, at, rotation, **more)
+
+    def lift(self, height: float) -> None:
+        """Raise all parts so far."""
+        self.parts[:] = [replace(part, translation=part.translation + (0, height, 0)) for part in self.parts]
 
     def ring(self, label, at, major, minor, rotation=None, **more) -> None:
         """A torus around ``at``, its axis along y unless rotated."""

@@ -11,7 +11,15 @@ from tqdm import tqdm
 from common.cli import ArgumentParser, add_common_flags, command, positive_int, resolve_device
 from common.outputs import atomic_path, make_folder, write_metrics, write_run
 from common.shapes.families import sample_shape
-from common.shapes.layouts import Layouts, Repairs, chair_of_shape, ks_statistic, layouts, nearest_distances, read_layouts
+from common.shapes.layouts import (
+    Layouts,
+    Repairs,
+    chair_of_shape,
+    ks_statistic,
+    layouts,
+    nearest_distances,
+    read_layouts,
+)
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402

@@ -199,7 +199,9 @@ def _stitch(edges: list[tuple[int, int]], flat: np.ndarray) -> list[list[int]]:
         loop, here, came = [start], start, None
         while True:
             ways = after[here]
-            there = ways[0] if came is None or len(ways) == 1 else max(ways, key=lambda w: _left_turn(flat, came, here, w))
+            there = (
+                ways[0] if came is None or len(ways) == 1 else max(ways, key=lambda w: _left_turn(flat, came, here, w))
+            )
             ways.remove(there)
             if not ways:
                 del after[here]

@@ -10,8 +10,18 @@ from common.shapes.vase import vessel_wall
 PART_NAMES = ("foot", "stem", "shade", "bulb", "canopy")
 FOOT, STEM, SHADE, BULB, CANOPY = range(5)
 GLOW = Material("frosted glass", (0.98, 0.94, 0.82))
-STYLES = {"table": 0.25, "floor": 0.14, "desk": 0.12, "gooseneck": 0.1, "street": 0.12, "pendant": 0.1, "chandelier": 0.04,
-          "mushroom": 0.06, "globe": 0.05, "sconce": 0.02}  # fmt: skip
+STYLES = {
+    "table": 0.25,
+    "floor": 0.14,
+    "desk": 0.12,
+    "gooseneck": 0.1,
+    "street": 0.12,
+    "pendant": 0.1,
+    "chandelier": 0.04,
+    "mushroom": 0.06,
+    "globe": 0.05,
+    "sconce": 0.02,
+}
 
 
 def sample_lamp(generator: np.random.Generator, style: str | None = None) -> Shape:
@@ -31,7 +41,9 @@ def _shade(b: Builder, d: Draw, at, radius: float, height: float, kind: str, clo
     outer = {
         "cone": [(radius, -half), (top, half)],
         "drum": [(radius, -half), (radius * d.uniform(0.85, 1.0), half)],
-        "bell": smooth_path([(radius, -half), (0.62 * (radius + top) / 2 + 0.2 * radius, -0.1 * half), (0.5 * top, half)], 12),
+        "bell": smooth_path(
+            [(radius, -half), (0.62 * (radius + top) / 2 + 0.2 * radius, -0.1 * half), (0.5 * top, half)], 12
+        ),
         "dome": [(radius * np.cos(a), -half + height * np.sin(a)) for a in np.linspace(0, 1.5, 12)],
         "tube": [(0.5 * radius, -half), (0.5 * radius, half)],
     }[kind]
@@ -62,7 +74,10 @@ def _table(b: Builder, d: Draw, cloth: Material) -> list[str]:
     body, scale = d.uniform(0.5, 1.1), d.uniform(0.16, 0.45)
     kind = d.pick({"vessel": 0.45, "column": 0.25, "stem": 0.3})
     if kind == "vessel":
-        wall = vessel_wall(d, d.pick({"bottle": 1, "amphora": 1, "jar": 1, "jug": 1, "trumpet": 0.5}), body) * (scale, 1)
+        wall = vessel_wall(d, d.pick({"bottle": 1, "amphora": 1, "jar": 1, "jug": 1, "trumpet": 0.5}), body) * (
+            scale,
+            1,
+        )
         b.turned(FOOT, [(0, 0), *wall, (0, wall[-1, 1])])
         if d.chance(0.4):
             b.turned(FOOT, [(0, -0.06), (1.1 * wall[0, 0], -0.06), (1.1 * wall[0, 0], 0.01), (0, 0.01)])
@@ -111,7 +126,16 @@ def _floor(b: Builder, d: Draw, cloth: Material) -> list[str]:
     radius, tall = d.uniform(0.2, 0.5), d.uniform(0.2, 0.6)
     kind = d.pick({"cone": 0.35, "drum": 0.25, "bell": 0.1, "uplight": 0.3})
     if kind == "uplight":
-        _shade(b, d, (0, high, 0), radius, tall * 0.6, "dome" if d.chance(0.5) else "cone", cloth, np.diag([1.0, -1.0, -1.0]))
+        _shade(
+            b,
+            d,
+            (0, high, 0),
+            radius,
+            tall * 0.6,
+            "dome" if d.chance(0.5) else "cone",
+            cloth,
+            np.diag([1.0, -1.0, -1.0]),
+        )
     else:
         _shade(b, d, (0, high - 0.1 * tall, 0), radius, tall, kind, cloth)
         b.ellipsoid(BULB, (0, high, 0), (0.06, 0.09, 0.06), material=GLOW)
@@ -173,7 +197,12 @@ def _street(b: Builder, d: Draw, cloth: Material) -> list[str]:
     heads = d.pick({"lantern": 0.4, "globe": 0.15, "arm": 0.25, "cluster": 0.2})
     size = d.uniform(0.14, 0.28)
     if heads == "lantern":
-        cage = [(0.35 * size, high), (size, high + 1.6 * size), (1.2 * size, high + 1.7 * size), (0.25 * size, high + 2.4 * size)]
+        cage = [
+            (0.35 * size, high),
+            (size, high + 1.6 * size),
+            (1.2 * size, high + 1.7 * size),
+            (0.25 * size, high + 2.4 * size),
+        ]
         b.turned(SHADE, [(0, high), *cage, (0, high + 2.5 * size)], material=cloth)
         b.ellipsoid(SHADE, (0, high + 2.55 * size, 0), (0.05, 0.12, 0.05))
     elif heads == "globe":
@@ -206,7 +235,9 @@ def _pendant(b: Builder, d: Draw, cloth: Material) -> list[str]:
     b.rod(STEM, (0, 0.5 * high, 0), (0, high + drop, 0), d.uniform(0.006, 0.02))
     if d.chance(0.8):
         cup = d.uniform(0.08, 0.25)
-        b.turned(CANOPY, [(0, high + drop - 0.05), (0.3 * cup, high + drop - 0.05), (cup, high + drop), (0, high + drop)])
+        b.turned(
+            CANOPY, [(0, high + drop - 0.05), (0.3 * cup, high + drop - 0.05), (cup, high + drop), (0, high + drop)]
+        )
     return [f"a {kind} shade", "a cable"]
 
 
@@ -256,12 +287,29 @@ def _sconce(b: Builder, d: Draw, cloth: Material) -> list[str]:
     b.tube(STEM, smooth_path([(0, 0.35, -0.03), (0, 0.2, 0.5 * tip[2]), tip], 10), 0.025)
     up = d.chance(0.6)
     rotation = np.diag([1.0, -1.0, -1.0]) if up else None
-    _shade(b, d, tip + (0, 0.12 if up else -0.1, 0), d.uniform(0.15, 0.3), d.uniform(0.2, 0.4), d.pick({"cone": 1, "bell": 1, "dome": 1}),
-           cloth, rotation)  # fmt: skip
+    _shade(
+        b,
+        d,
+        tip + (0, 0.12 if up else -0.1, 0),
+        d.uniform(0.15, 0.3),
+        d.uniform(0.2, 0.4),
+        d.pick({"cone": 1, "bell": 1, "dome": 1}),
+        cloth,
+        rotation,
+    )
     b.rod(STEM, tip, tip + (0, 0.1 if up else -0.08, 0), 0.05)
     return ["a wall plate", "an arm"]
 
 
-_BUILDERS = {"table": _table, "floor": _floor, "desk": _desk, "gooseneck": _gooseneck, "street": _street,
-             "pendant": _pendant, "chandelier": _chandelier, "mushroom": _mushroom, "globe": _globe,
-             "sconce": _sconce}  # fmt: skip
+_BUILDERS = {
+    "table": _table,
+    "floor": _floor,
+    "desk": _desk,
+    "gooseneck": _gooseneck,
+    "street": _street,
+    "pendant": _pendant,
+    "chandelier": _chandelier,
+    "mushroom": _mushroom,
+    "globe": _globe,
+    "sconce": _sconce,
+}

@@ -204,9 +204,13 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _check_arrays(path: Path, boxes: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> None:
     kinds = boxes.dtype.kind, labels.dtype.kind, counts.dtype.kind
     if kinds[0] != "f" or kinds[1] not in "iu" or kinds[2] not in "iu":
-        raise UserError(f"{path}: boxes must be float, box_labels and n_boxes int, not {boxes.dtype}, {labels.dtype}, {counts.dtype}")
+        raise UserError(
+            f"{path}: boxes must be float, the other arrays int, not {boxes.dtype}, {labels.dtype}, {counts.dtype}"
+        )
     if boxes.ndim != 3 or boxes.shape[2] != 12 or labels.shape != boxes.shape[:2] or counts.shape != boxes.shape[:1]:
-        raise UserError(f"{path}: shapes {boxes.shape}, {labels.shape}, {counts.shape}; (N, P, 12), (N, P), (N,) are needed")
+        raise UserError(
+            f"{path}: shapes {boxes.shape}, {labels.shape}, {counts.shape}; (N, P, 12), (N, P), (N,) are needed"
+        )
     if not len(boxes):
         raise UserError(f"{path}: holds no layouts")
     used = np.arange(boxes.shape[1]) < counts[:, None].astype(int)
@@ -214,7 +218,9 @@ def _check_arrays(path: Path, boxes: np.ndarray, labels: np.ndarray, counts: np.
     wrong |= (used & ((labels < 0) | (labels >= len(LABELS)))).any(1)
     wrong |= (used & ~np.isfinite(boxes).all(2)).any(1) | (used & (boxes[:, :, 3:6] < 0).any(2)).any(1)
     if wrong.any():
-        raise UserError(f"{path}: row {int(np.argmax(wrong))}: n_boxes, a label or a box is out of range; repair or remove it")
+        raise UserError(
+            f"{path}: row {int(np.argmax(wrong))}: n_boxes, a label or a box is out of range; repair or remove it"
+        )
 
 
 def mend_twins(boxes: np.ndarray, labels: np.ndarray, repairs: Repairs) -> tuple[np.ndarray, np.ndarray]:

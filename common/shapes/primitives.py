@@ -12,5 +12,17 @@ from common.shapes.solids import Box, Cone, Ellipsoid, Torus
 from common.shapes.superquadric import Superquadric
 from common.shapes.swept import Prism, Revolution, Tube
 
-__all__ = ["AROUND", "Box", "Cone", "Cut", "Ellipsoid", "MeshArrays", "Primitive", "Prism", "Revolution", "Superquadric",
-           "Torus", "Tube"]  # fmt: skip
+__all__ = [
+    "AROUND",
+    "Box",
+    "Cone",
+    "Cut",
+    "Ellipsoid",
+    "MeshArrays",
+    "Primitive",
+    "Prism",
+    "Revolution",
+    "Superquadric",
+    "Torus",
+    "Tube",
+]

@@ -6,10 +6,20 @@ from common.shapes.shape import Material
 
 WOODS = (("oak", (0.72, 0.53, 0.33)), ("walnut", (0.40, 0.26, 0.16)), ("pine", (0.86, 0.70, 0.45)))
 METALS = (("steel", (0.62, 0.64, 0.67)), ("brass", (0.78, 0.62, 0.28)), ("black metal", (0.12, 0.12, 0.13)))
-FABRICS = (("red fabric", (0.70, 0.16, 0.15)), ("blue fabric", (0.17, 0.30, 0.58)), ("grey fabric", (0.55, 0.55, 0.56)),
-           ("green fabric", (0.20, 0.45, 0.28)), ("leather", (0.35, 0.20, 0.12)))  # fmt: skip
-CERAMICS = (("white porcelain", (0.93, 0.92, 0.88)), ("terracotta", (0.74, 0.38, 0.24)),
-            ("blue glaze", (0.13, 0.31, 0.62)), ("celadon", (0.58, 0.72, 0.60)), ("glass", (0.70, 0.84, 0.86)))  # fmt: skip
+FABRICS = (
+    ("red fabric", (0.70, 0.16, 0.15)),
+    ("blue fabric", (0.17, 0.30, 0.58)),
+    ("grey fabric", (0.55, 0.55, 0.56)),
+    ("green fabric", (0.20, 0.45, 0.28)),
+    ("leather", (0.35, 0.20, 0.12)),
+)
+CERAMICS = (
+    ("white porcelain", (0.93, 0.92, 0.88)),
+    ("terracotta", (0.74, 0.38, 0.24)),
+    ("blue glaze", (0.13, 0.31, 0.62)),
+    ("celadon", (0.58, 0.72, 0.60)),
+    ("glass", (0.70, 0.84, 0.86)),
+)
 SHADES = (("linen", (0.93, 0.88, 0.76)), ("white paper", (0.97, 0.96, 0.93)), ("amber glass", (0.87, 0.60, 0.22)))
 
 
@@ -52,5 +62,5 @@ class Draw:
 
 
 def article(noun: str) -> str:
-    """"a" or "an", whichever goes before the noun."""
+    """ "a" or "an", whichever goes before the noun."""
     return "an" if noun[0] in "aeiou" else "a"

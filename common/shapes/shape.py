@@ -122,7 +122,10 @@ class Shape:
         filled = np.zeros((resolution,) * 3, bool)
         for part in self.parts:
             low, high = part.mesh[0].min(0) - part.slack, part.mesh[0].max(0) + part.slack
-            spans = [slice(*np.searchsorted(axis, ends)) for axis, ends in zip(axes, zip(low, high, strict=True), strict=True)]
+            spans = [
+                slice(*np.searchsorted(axis, ends))
+                for axis, ends in zip(axes, zip(low, high, strict=True), strict=True)
+            ]
             block = filled[tuple(spans)]
             points = np.stack(np.meshgrid(*(a[s] for a, s in zip(axes, spans, strict=True)), indexing="ij"), -1)
             if block.size:

@@ -95,7 +95,9 @@ class Superquadric(Primitive):
         side = (places / points.new_tensor(self.radii)).argmax(1)
         outer, inner = points[outside], points[~outside]
         gap = torch.cdist(inner, places)
-        depth = (places * normals).sum(1) - inner @ normals.T + 0.05 * gap  # of the points of a flat side, one that is near
+        depth = (
+            (places * normals).sum(1) - inner @ normals.T + 0.05 * gap
+        )  # of the points of a flat side, one that is near
         first = [torch.cdist(outer, places).argmin(1)]
         first += [torch.where(side == axis, score, torch.inf).argmin(1) for axis in range(3) for score in (gap, depth)]
         foot = self._refine(torch.cat([outer, *[inner] * 6]), starts[torch.cat(first)])

@@ -9,13 +9,35 @@ from common.shapes.shape import Material, Shape
 PART_NAMES = ("body", "handle", "foot", "lid", "plant")
 BODY, HANDLE, FOOT, LID, PLANT = range(5)
 LEAF = Material("leaves", (0.20, 0.48, 0.20))
-STYLES = {"bottle": 0.13, "amphora": 0.13, "jar": 0.14, "bowl": 0.13, "beaker": 0.1, "trumpet": 0.09, "goblet": 0.09,
-          "jug": 0.08, "pot": 0.05, "square": 0.06}  # fmt: skip
+STYLES = {
+    "bottle": 0.13,
+    "amphora": 0.13,
+    "jar": 0.14,
+    "bowl": 0.13,
+    "beaker": 0.1,
+    "trumpet": 0.09,
+    "goblet": 0.09,
+    "jug": 0.08,
+    "pot": 0.05,
+    "square": 0.06,
+}
 
-# Knots of the outer wall from foot to rim: (height, radius) ranges, as fractions of the height and of the widest radius.
+# Knots of the outer wall from foot to rim: (height, radius) ranges, in shares of the height and of the widest radius.
 _WALLS = {
-    "bottle": [((0, 0), (0.5, 0.95)), ((0.2, 0.35), (0.9, 1.0)), ((0.5, 0.65), (0.3, 0.7)), ((0.75, 0.85), (0.16, 0.35)), ((1, 1), (0.18, 0.5))],
-    "amphora": [((0, 0), (0.3, 0.6)), ((0.35, 0.65), (0.95, 1.0)), ((0.75, 0.82), (0.4, 0.7)), ((0.86, 0.92), (0.3, 0.55)), ((1, 1), (0.35, 0.7))],
+    "bottle": [
+        ((0, 0), (0.5, 0.95)),
+        ((0.2, 0.35), (0.9, 1.0)),
+        ((0.5, 0.65), (0.3, 0.7)),
+        ((0.75, 0.85), (0.16, 0.35)),
+        ((1, 1), (0.18, 0.5)),
+    ],
+    "amphora": [
+        ((0, 0), (0.3, 0.6)),
+        ((0.35, 0.65), (0.95, 1.0)),
+        ((0.75, 0.82), (0.4, 0.7)),
+        ((0.86, 0.92), (0.3, 0.55)),
+        ((1, 1), (0.35, 0.7)),
+    ],
     "jar": [((0, 0), (0.5, 0.8)), ((0.35, 0.65), (0.95, 1.0)), ((0.85, 0.93), (0.6, 0.9)), ((1, 1), (0.55, 0.95))],
     "bowl": [((0, 0), (0.3, 0.6)), ((0.15, 0.4), (0.6, 0.9)), ((0.6, 0.8), (0.88, 1.0)), ((1, 1), (0.9, 1.0))],
     "beaker": [((0, 0), (0.6, 1.0)), ((0.4, 0.6), (0.65, 1.0)), ((1, 1), (0.7, 1.0))],
@@ -23,11 +45,20 @@ _WALLS = {
     "goblet": [((0, 0), (0.3, 0.5)), ((0.15, 0.35), (0.7, 0.95)), ((0.5, 0.8), (0.9, 1.0)), ((1, 1), (0.75, 1.0))],
     "jug": [((0, 0), (0.5, 0.8)), ((0.25, 0.45), (0.95, 1.0)), ((0.65, 0.8), (0.4, 0.65)), ((1, 1), (0.45, 0.75))],
     "pot": [((0, 0), (0.5, 0.8)), ((0.35, 0.6), (0.95, 1.0)), ((0.85, 0.95), (0.4, 0.75)), ((1, 1), (0.35, 0.6))],
-}  # fmt: skip
+}
 # Height over widest radius: median, log-spread, lowest, highest.
-_SLENDER = {"bottle": (3.2, 0.3, 1.7, 6.5), "amphora": (2.7, 0.25, 1.7, 4.5), "jar": (2.1, 0.25, 1.2, 3.6), "bowl": (0.95, 0.3, 0.45, 1.6),
-            "beaker": (2.1, 0.45, 0.9, 5.0), "trumpet": (3.2, 0.3, 1.6, 6.0), "goblet": (1.5, 0.3, 0.8, 2.6), "jug": (2.2, 0.25, 1.4, 3.6),
-            "pot": (1.5, 0.25, 0.9, 2.4), "square": (2.2, 0.5, 0.8, 6.0)}  # fmt: skip
+_SLENDER = {
+    "bottle": (3.2, 0.3, 1.7, 6.5),
+    "amphora": (2.7, 0.25, 1.7, 4.5),
+    "jar": (2.1, 0.25, 1.2, 3.6),
+    "bowl": (0.95, 0.3, 0.45, 1.6),
+    "beaker": (2.1, 0.45, 0.9, 5.0),
+    "trumpet": (3.2, 0.3, 1.6, 6.0),
+    "goblet": (1.5, 0.3, 0.8, 2.6),
+    "jug": (2.2, 0.25, 1.4, 3.6),
+    "pot": (1.5, 0.25, 0.9, 2.4),
+    "square": (2.2, 0.5, 0.8, 6.0),
+}
 
 
 def sample_vase(generator: np.random.Generator, style: str | None = None) -> Shape:
@@ -84,8 +115,18 @@ def _square_body(b: Builder, d: Draw, height: float) -> np.ndarray:
     flare = d.uniform(-8, 14) if height < 3 else 0.0
     lean = np.tan(np.radians(flare)) * height / 2
     for s in (-1, 1):
-        b.box(BODY, (s * (half + lean), height / 2, 0), (thick, height, 2 * (other + max(2 * lean, 0))), turn=(0, 0, -s * flare))
-        b.box(BODY, (0, height / 2, s * (other + lean)), (2 * (half + max(2 * lean, 0)), height, thick), turn=(s * flare, 0, 0))
+        b.box(
+            BODY,
+            (s * (half + lean), height / 2, 0),
+            (thick, height, 2 * (other + max(2 * lean, 0))),
+            turn=(0, 0, -s * flare),
+        )
+        b.box(
+            BODY,
+            (0, height / 2, s * (other + lean)),
+            (2 * (half + max(2 * lean, 0)), height, thick),
+            turn=(s * flare, 0, 0),
+        )
     b.prism(BODY, rounded_rectangle(2 * half, 2 * other, 0.02), thick, (0, thick / 2, 0), LYING)
     return np.array([[half, 0], [half + lean, height / 2], [half + 2 * lean, height]])
 
@@ -97,13 +138,17 @@ def _raise_on_foot(b: Builder, d: Draw, wall: np.ndarray) -> np.ndarray:
     b.parts[:] = [_lifted(part, lift) for part in b.parts]
     if d.chance(0.25):
         b.box(FOOT, (0, 0.06, 0), (1.7 * base, 0.14, 1.7 * base))
-    outer = smooth_path([(base, 0.0), (base * 0.9, 0.06), (stem, 0.5 * lift), (max(stem, 0.6 * wall[0, 0]), lift + 0.02)], 12)
+    outer = smooth_path(
+        [(base, 0.0), (base * 0.9, 0.06), (stem, 0.5 * lift), (max(stem, 0.6 * wall[0, 0]), lift + 0.02)], 12
+    )
     b.turned(FOOT, [(0, 0), *outer, (0, lift + 0.02)])
     return wall + (0, lift)
 
 
 def _lifted(part, lift):
-    return type(part)(part.primitive, part.label, part.material, part.rotation, part.translation + (0, lift, 0), part.scale)
+    return type(part)(
+        part.primitive, part.label, part.material, part.rotation, part.translation + (0, lift, 0), part.scale
+    )
 
 
 def _handles(b: Builder, d: Draw, wall: np.ndarray, count: int) -> None:
@@ -113,7 +158,12 @@ def _handles(b: Builder, d: Draw, wall: np.ndarray, count: int) -> None:
     radius = d.uniform(0.03, 0.08)
     r_low, r_high = (float(np.interp(y, wall[:, 1], wall[:, 0])) for y in (low, high))
     out = max(r_low, r_high) + bulge
-    side = [(r_low - 0.3 * radius, low), (out, low + 0.35 * (high - low)), (out, high + rise), (r_high - 0.3 * radius, high)]
+    side = [
+        (r_low - 0.3 * radius, low),
+        (out, low + 0.35 * (high - low)),
+        (out, high + rise),
+        (r_high - 0.3 * radius, high),
+    ]
     path = smooth_path(side, 16)
     turn = d.uniform(0, 2 * np.pi)
     for k in range(count):
@@ -149,7 +199,13 @@ def _plant(b: Builder, d: Draw, wall: np.ndarray) -> None:
         b.tube(PLANT, smooth_path([start, (0, top + 0.4 * high, 0) + out * 0.45 * mouth, tip], 8), 0.02, material=LEAF)
         size = d.uniform(0.08, 0.28)
         flat = d.uniform(0.25, 1.0)
-        b.ellipsoid(PLANT, tip, (size, size * flat, size * d.uniform(0.5, 1.0)), (d.uniform(-60, 60), np.degrees(angle), 0), material=LEAF)
+        b.ellipsoid(
+            PLANT,
+            tip,
+            (size, size * flat, size * d.uniform(0.5, 1.0)),
+            (d.uniform(-60, 60), np.degrees(angle), 0),
+            material=LEAF,
+        )
 
 
 def vessel_wall(d: Draw, style: str, height: float) -> np.ndarray:
@@ -157,5 +213,3 @@ def vessel_wall(d: Draw, style: str, height: float) -> np.ndarray:
     wall = smooth_path([(d.uniform(*r), d.uniform(*y) * height) for y, r in _WALLS[style]], 20)
     wall[:, 1] = np.maximum.accumulate(wall[:, 1] + np.arange(20) * 1e-6)
     return wall.clip(0.05 * np.array([1.0, 0.0]))
-
-
