@@ -1,5 +1,6 @@
 """Batches of clouds for training and evaluation, the same for any number of workers."""
 
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -64,7 +65,14 @@ def gather(clouds: PointCloudSet, rows: np.ndarray, count: int, generator: np.ra
 
 def loader(batches: TrainBatches, num_workers: int, pin_memory: bool) -> DataLoader:
     """A loader over whole batches; workers change the speed, never the content."""
-    return DataLoader(batches, batch_size=None, num_workers=num_workers, pin_memory=pin_memory)
+    return DataLoader(
+        batches, batch_size=None, num_workers=num_workers, pin_memory=pin_memory, worker_init_fn=_leave_ctrl_c
+    )
+
+
+def _leave_ctrl_c(_: int) -> None:
+    """In a loader process: Ctrl-C reaches every process of a terminal, but the training one decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def evaluation_batches(clouds: PointCloudSet, num_points: int, seed: int = 0) -> Iterator[Batch]:

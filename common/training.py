@@ -6,9 +6,9 @@ A run is a function of its arguments and its seed. All randomness of epoch e com
 
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,26 +103,61 @@ def fit(
     start = time.time() - progress.seconds
     if not resume and distributed.rank() == 0:
         _save(experiment, progress, folder / LAST)
-    with _interruptible(folder, progress):
-        for epoch in range(progress.epoch + 1, num_epochs + 1):
-            seed_everything(experiment.seed, epoch)
+    try:
+        with _Interrupt() as interrupt:
+            for epoch in range(progress.epoch + 1, num_epochs + 1):
+                seed_everything(experiment.seed, epoch)
 
-            def share(step: float, epoch=epoch) -> float:
-                minutes = (time.time() - start) / 60
-                spent = distributed.from_first(minutes / max_minutes, experiment.device) if max_minutes else 0.0
-                return max((epoch - 1 + step) / num_epochs, spent)
+                def share(step: float, epoch=epoch) -> float:
+                    minutes = (time.time() - start) / 60
+                    spent = distributed.from_first(minutes / max_minutes, experiment.device) if max_minutes else 0.0
+                    return max((epoch - 1 + step) / num_epochs, spent)
 
-            row = _train_epoch(experiment, epoch, num_epochs, rates, share)
-            row |= {f"val_{name}": value for name, value in experiment.validate().items()}
-            progress.epoch, progress.seconds = epoch, time.time() - start
-            progress.history.append({"epoch": epoch, **row})
-            _record(experiment, progress, folder, checkpoint_every, writer)
-            if max_minutes and distributed.agree(progress.seconds > 60 * max_minutes, experiment.device):
-                break
+                row = _train_epoch(experiment, epoch, num_epochs, rates, share, interrupt)
+                row |= {f"val_{name}": value for name, value in experiment.validate().items()}
+                progress.epoch, progress.seconds = epoch, time.time() - start
+                progress.history.append({"epoch": epoch, **row})
+                _record(experiment, progress, folder, checkpoint_every, writer)
+                interrupt.check()
+                if max_minutes and distributed.agree(progress.seconds > 60 * max_minutes, experiment.device):
+                    break
+    except KeyboardInterrupt:
+        saved = f"epochs 1 to {progress.epoch} are saved in {folder / LAST}"
+        raise KeyboardInterrupt(f"{saved}; the same command with --resume goes on from there") from None
     return progress
 
 
-def _train_epoch(experiment: Experiment, epoch: int, num_epochs: int, rates: list[float], share) -> dict[str, float]:
+class _Interrupt:
+    """Inside, the first Ctrl-C or SIGTERM is only noted: the run stops at the next whole batch. The second stops it
+    at once. So no exception is raised, and lost, inside somebody's callback or a half-written file.
+    """
+
+    def __init__(self):
+        self.received, self.before = False, {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_):
+        if self.received:
+            raise KeyboardInterrupt
+        self.received = True
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt when a signal has come."""
+        if self.received:
+            raise KeyboardInterrupt
+
+
+def _train_epoch(
+    experiment: Experiment, epoch: int, num_epochs: int, rates: list[float], share, interrupt: _Interrupt
+) -> dict[str, float]:
     """One pass over the epoch's batches; returns train_loss, train_accuracy, clouds_per_second and lr."""
     experiment.model.train()
     batches = experiment.batches(epoch)
@@ -134,6 +169,7 @@ def _train_epoch(experiment: Experiment, epoch: int, num_epochs: int, rates: lis
         batches, desc=f"epoch {epoch}/{num_epochs}", leave=False, disable=distributed.rank() > 0, mininterval=0.5
     )
     for step, batch in enumerate(bar):
+        interrupt.check()
         scale = learning_rate(share(step / len(batches)))
         for group, rate in zip(experiment.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * scale
@@ -231,25 +267,3 @@ def check_same_experiment(contents: dict, description: dict, path: Path) -> None
                 f"checkpoint {path}: its {key} is {contents.get(key)!r}, this run's is {value!r}; use the arguments "
                 "it was made with, or another --exp_name"
             )
-
-
-@contextmanager
-def _interruptible(folder: Path, progress: Progress):
-    """Turn Ctrl-C and SIGTERM into a KeyboardInterrupt that says what is saved and how to go on."""
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread
-        before = None
-    try:
-        yield
-    except KeyboardInterrupt:
-        saved = f"epochs 1 to {progress.epoch} are saved in {folder / LAST}"
-        message = f"{saved}; the same command with --resume goes on from there"
-        raise KeyboardInterrupt(message) from None
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)

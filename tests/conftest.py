@@ -24,6 +24,7 @@ def start():
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, **environment},
+            start_new_session=True,  # a signal to its group reaches its own processes alone
         )
         started.append(process)
         return process

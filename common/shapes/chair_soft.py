@@ -58,7 +58,7 @@ def armchair(b: Builder, d: Draw) -> list[str]:
     _soft_back(b, d, f, high, thick, out, outer, low)
     if low > 0:
         _feet(b, d, low, outer, span)
-    if not wide and d.chance(0.1):
+    if not wide and d.chance(0.2):
         add_headrest(b, d, f, high, out=out)
         words.append("a headrest")
     return words
@@ -131,10 +131,10 @@ def office(b: Builder, d: Draw) -> list[str]:
         b.tube(BACK, smooth_path(path, 9), d.uniform(0.02, 0.045))
     add_legs(b, d, f, "star" if d.chance(0.88) else "pedestal", material=d.material(METALS))
     words = ["a swivel base", f"a {style} back"]
-    if d.chance(0.65):
+    if d.chance(0.5):
         add_arms(b, d, f, d.pick({"T": 0.5, "loops": 0.5}), high)
         words.append("arms")
-    if style != "wrapped" and d.chance(0.25):
+    if style != "wrapped" and d.chance(0.45):
         add_headrest(b, d, f, high, out=0.3 * thick)
         words.append("a headrest")
     return words
@@ -233,7 +233,7 @@ def lounge(b: Builder, d: Draw) -> list[str]:
         else:
             add_arms(b, d, f, d.pick({"posts": 0.7, "loops": 0.3}), 0.5)
         words.append("arms")
-    if back != "ladder" and d.chance(0.35):
+    if back != "ladder" and d.chance(0.5):
         add_headrest(b, d, f, high)
         words.append("a headrest")
     return words

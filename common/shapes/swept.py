@@ -76,11 +76,12 @@ class Revolution(Primitive):
 def _add_ends(verts, faces, uvs, outline, sweep) -> MeshArrays:
     """Close the two flat ends of a sweep of less than a full turn."""
     triangles = triangulate(outline)
+    flat = (outline - outline.min(0)) / np.ptp(outline, axis=0).clip(1e-9)
     for sign, flip in ((-1, False), (1, True)):
         a = 0.5 * sign * sweep
         end = np.stack([outline[:, 0] * np.sin(a), outline[:, 1], outline[:, 0] * np.cos(a)], 1)
         faces = np.concatenate([faces, (triangles[:, ::-1] if flip else triangles) + len(verts)])
-        verts, uvs = np.concatenate([verts, end]), np.concatenate([uvs, outline])
+        verts, uvs = np.concatenate([verts, end]), np.concatenate([uvs, flat])
     return verts, faces, uvs
 
 

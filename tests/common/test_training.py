@@ -264,15 +264,26 @@ def terminate():
 @pytest.mark.parametrize("stop", [ctrl_c, terminate])
 @pytest.mark.parametrize(("epoch", "step"), [(1, 0), (3, 1), (2, STEPS)])
 def test_interrupts_say_how_to_go_on(tmp_path, stop, epoch, step, unbroken):
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt) as raised:
         fit(interrupted(toy(), stop, epoch, step), 5, tmp_path)
-    assert signal.getsignal(signal.SIGTERM) is before
-    saved = f"epochs 1 to {epoch - 1} are saved in {tmp_path / LAST}"
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    whole = epoch if step == STEPS else epoch - 1  # validation, once begun, ends
+    saved = f"epochs 1 to {whole} are saved in {tmp_path / LAST}"
     assert str(raised.value) == f"{saved}; the same command with --resume goes on from there"
     experiment = toy()
     fit(experiment, 5, tmp_path, resume=True)
     assert same(state(experiment), state(unbroken[1]))
+
+
+def test_a_second_ctrl_c_stops_at_once(tmp_path):
+    def twice():
+        ctrl_c()
+        ctrl_c()
+        pytest.fail("went on")
+
+    with pytest.raises(KeyboardInterrupt, match="epochs 1 to 0 are saved"):
+        fit(interrupted(toy(), twice, 1, 2), 5, tmp_path)
 
 
 def test_training_in_another_thread(tmp_path):
