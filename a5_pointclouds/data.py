@@ -12,14 +12,16 @@ from common import distributed
 from common.data.cloud_set import PointCloudSet, choose_columns
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # points (B, N, 3) float32; labels (B,) or (B, N) int64
-FEWEST_POINTS = 24  # training clouds are thinned to as few as this, so that sparse scans are known too
+# Of training batches, the share that is thinned, and to how few points: sparse scans are known too. Labels of single
+# points need a denser cloud than the class of the whole.
+THINNED_CLS, THINNED_SEG = (0.5, 24), (0.25, 128)
 CHUNK_POINTS = 160_000  # points that evaluation pushes through a model at once
 
 
 class TrainBatches(Dataset):
     """The batches of one epoch: item i is a whole batch, a function of (seed, epoch, rank, i) alone.
 
-    Half of the batches have ``num_points`` points a cloud, the others fewer, log-evenly down to ``FEWEST_POINTS``.
+    Most have ``num_points`` points a cloud, some fewer, log-evenly down to few: ``THINNED_CLS`` or ``THINNED_SEG``.
     """
 
     def __init__(self, clouds: PointCloudSet, batch_size: int, num_points: int, mode: str, seed: int, epoch: int):
@@ -36,7 +38,7 @@ class TrainBatches(Dataset):
 
     def __getitem__(self, index: int) -> Batch:
         generator = np.random.default_rng([*self.stream, index])
-        count = thinned(self.num_points, generator)
+        count = thinned(self.num_points, generator, *(THINNED_CLS if self.clouds.labels.ndim == 1 else THINNED_SEG))
         points, labels = gather(self.clouds, np.sort(self.rows[index]), count, generator)
         if generator.random() < 0.15 and count >= 128:
             kept = cut_region(points, generator.uniform(0.05, 0.3), generator)
@@ -46,11 +48,11 @@ class TrainBatches(Dataset):
         return torch.from_numpy(points.astype(np.float32, copy=False)), torch.from_numpy(labels.astype(np.int64))
 
 
-def thinned(num_points: int, generator: np.random.Generator) -> int:
-    """How many points a training batch keeps."""
-    if num_points <= FEWEST_POINTS or generator.random() < 0.5:
+def thinned(num_points: int, generator: np.random.Generator, share: float, fewest: int) -> int:
+    """How many points a training batch keeps: all, or for a ``share`` of the batches a random number from ``fewest``."""
+    if num_points <= fewest or generator.random() >= share:
         return num_points
-    return int(np.exp(generator.uniform(np.log(FEWEST_POINTS), np.log(num_points))))
+    return int(np.exp(generator.uniform(np.log(fewest), np.log(num_points))))
 
 
 def gather(clouds: PointCloudSet, rows: np.ndarray, count: int, generator: np.random.Generator):

@@ -8,7 +8,8 @@ variance of W x, and those follow from moments of x:
 So the layer folds into one product y = relu(W~ x + b~) with W~ = s W, b~ = beta - s W m, s = gamma / sqrt(var + eps):
 one pass over the activations forward, three matrix products backward, instead of a dozen passes. Where a max over the
 points follows, W~ x is made one cloud at a time, reduced while it is in the cache and forgotten; only the points that
-won send gradients back. Both are exact: they equal torch's Linear + BatchNorm1d + ReLU (+ amax) in value and gradient.
+won send gradients back. A layer with no fewer inputs than outputs is computed in the usual way: there the moments
+would cost more than the product. All of it equals torch's Linear + BatchNorm1d + ReLU (+ amax) in value and gradient.
 """
 
 import functools
@@ -56,8 +57,18 @@ class PointwiseBlock(nn.Module):
     def forward(self, x: Tensor, cloud: Tensor | None = None, product: torch.dtype = torch.float32) -> Tensor:
         """(B, N, inputs), and (B, cloud_inputs) or None, to (B, N, outputs) of type ``product``."""
         shift = None if self.cloud_weight is None else cloud @ self.cloud_weight.T
+        if self.training and self.weight.shape[1] >= self.weight.shape[0]:
+            return self._normalised(x, shift, product)
         weight, bias = self._fold(x, shift)
         return _FoldedRelu.apply(x.to(product), weight.to(product), bias.to(product))
+
+    def _normalised(self, x: Tensor, shift: Tensor | None, product: torch.dtype) -> Tensor:
+        """The same, with statistics of W x itself: where inputs are no fewer, moments of x cost more than that."""
+        y = functional.linear(x.to(product), self.weight.to(product))
+        y = y if shift is None else y + shift[:, None].to(product)
+        stored = self.running_mean, self.running_var
+        y = functional.batch_norm(y.flatten(0, 1), *stored, self.gamma, self.beta, True, self.momentum, self.eps)
+        return functional.relu(y, inplace=True).view(*x.shape[:2], -1)
 
     def _fold(self, x: Tensor, shift: Tensor | None) -> tuple[Tensor, Tensor]:
         """Batch norm folded into the product: weight (outputs, inputs), bias (1 or B, outputs)."""
@@ -137,9 +148,14 @@ class _MaxOfProduct(torch.autograd.Function):
     def forward(ctx, x, weight):
         best = x.new_empty(len(x), len(weight))
         winner = torch.empty(len(x), len(weight), dtype=torch.int64, device=x.device)
-        step = 1 if x.device.type == "cpu" else max(1, 2**26 // (x.shape[1] * len(weight)))
-        for clouds, value, index in zip(x.split(step), best.split(step), winner.split(step), strict=True):
-            torch.max(weight @ clouds.mT, dim=2, out=(value, index))
+        if x.device.type == "cpu":  # torch.mm: matmul would copy the weight for every cloud
+            products = x.new_empty(len(weight), x.shape[1])
+            for cloud, value, index in zip(x, best, winner, strict=True):
+                torch.max(torch.mm(weight, cloud.T, out=products), dim=1, out=(value, index))
+        else:
+            step = max(1, 2**26 // (x.shape[1] * len(weight)))
+            for clouds, value, index in zip(x.split(step), best.split(step), winner.split(step), strict=True):
+                torch.max(weight @ clouds.mT, dim=2, out=(value, index))
         ctx.save_for_backward(x, weight, winner)
         return best
 
@@ -153,3 +169,25 @@ class _MaxOfProduct(torch.autograd.Function):
         grad_x = x.new_zeros(clouds * count, channels)
         grad_x.index_add_(0, rows, (grad[:, :, None] * weight).reshape(-1, channels))
         return grad_x.view_as(x), grad_weight
+
+
+class Cells:
+    """The cells of a grid that the points of clouds lie in.
+
+    Args:
+        points: (B, N, 3).
+        size: side of the cells; a corner of a cell lies at the origin.
+    """
+
+    def __init__(self, points: Tensor, size: float):
+        cell = torch.div(points.detach(), size, rounding_mode="floor").long().clamp(-512, 511) + 512
+        cloud = torch.arange(len(points), device=points.device)[:, None]
+        key = ((cloud * 1024 + cell[..., 0]) * 1024 + cell[..., 1]) * 1024 + cell[..., 2]
+        _, own, self.count = torch.unique(key, return_inverse=True, return_counts=True)
+        self.own = own.view(-1)
+
+    def means(self, features: Tensor) -> Tensor:
+        """Of features (B, N, C), for every point the mean over the points of its cloud in its cell: (B, N, C)."""
+        flat = features.reshape(-1, features.shape[2])
+        total = flat.new_zeros(len(self.count), flat.shape[1]).index_add(0, self.own, flat)
+        return (total / self.count[:, None].to(flat.dtype)).index_select(0, self.own).view_as(features)

@@ -1,28 +1,29 @@
 """PointNet for classification and part segmentation (Qi et al., "PointNet", CVPR 2017), without input transforms.
 
 classification:  (B, N, 3) -> shared MLP 64-64-64-128-1024 -> max over points -> 512-256-K logits
-segmentation:    per point, its local features joined with the cloud's global feature -> shared MLP -> K logits
+segmentation:    per point, its local features, their means over its neighbourhood and the cloud's global feature
+                 -> shared MLP -> K logits
 """
 
 import torch
 from torch import Tensor, nn
 
-from a5_pointclouds.layers import PointwiseBlock, PointwiseMax
+from a5_pointclouds.layers import Cells, PointwiseBlock, PointwiseMax
 
 
 class PointNetEncoder(nn.Module):
-    """A cloud (B, N, 3) to its local features after each shared layer and its global feature (B, 1024)."""
+    """A cloud (B, N, 3) to its local features after each shared layer and its global feature (B, outputs)."""
 
     widths = (64, 64, 64, 128)
-    outputs = 1024
 
-    def __init__(self):
+    def __init__(self, outputs: int = 1024):
         super().__init__()
+        self.outputs = outputs
         self.blocks = nn.ModuleList(PointwiseBlock(a, b) for a, b in zip((3, *self.widths), self.widths, strict=False))
         self.pool = PointwiseMax(self.widths[-1], self.outputs)
 
     def forward(self, points: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Points (B, N, 3), centred, radius 1 -> [local (B, N, width)], global (B, 1024)."""
+        """Points (B, N, 3), centred, radius 1 -> [local (B, N, width)], global (B, outputs)."""
         local = []
         x = points
         for block in self.blocks:
@@ -55,26 +56,53 @@ class PointNetClassifier(nn.Module):
         return self.head(self.encoder(points)[1])
 
 
+class Neighbourhood(nn.Module):
+    """What lies around each point: a PointNet over the points in one cell of a grid, seen from their mean.
+
+    The mean of the features takes the place of their maximum; its gradient reaches every point.
+    """
+
+    def __init__(self, size: float, inputs: int, width: int = 64):
+        super().__init__()
+        self.size = size
+        self.blocks = nn.ModuleList([PointwiseBlock(3, width), PointwiseBlock(width, width)])
+        self.outputs = width + inputs
+
+    def forward(self, points: Tensor, features: Tensor) -> Tensor:
+        """Points (B, N, 3) and features (B, N, inputs) -> (B, N, outputs), the same for all points of a cell."""
+        cells = Cells(points, self.size)
+        x = points - cells.means(points)
+        for block in self.blocks:
+            x = block(x)
+        return cells.means(torch.cat([x, features], 2))
+
+
 class PointNetSegmenter(nn.Module):
-    """Logits (B, N, num_classes) of every point of clouds (B, N, 3)."""
+    """Logits (B, N, num_classes) of every point of clouds (B, N, 3).
+
+    PointNet knows a point and the whole cloud, and nothing between. Here each point also sees what lies in the cells
+    of two grids around it, in the spirit of point-voxel networks (Liu et al., "Point-Voxel CNN", NeurIPS 2019):
+    that is cheap, and the shape of the neighbourhood tells a seat's rim from an arm.
+    """
 
     task = "seg"
+    cells = (0.3, 0.12)  # sides of the grids' cells; clouds have radius 1
 
     def __init__(self, num_classes: int, dropout: float = 0.3):
         super().__init__()
-        self.encoder = PointNetEncoder()
-        local = sum(self.encoder.widths)
-        self.mix = PointwiseBlock(local, 256, cloud_inputs=self.encoder.outputs)
-        self.blocks = nn.ModuleList([PointwiseBlock(256, 256), PointwiseBlock(256, 128)])
+        self.encoder = PointNetEncoder(512)
+        self.near = nn.ModuleList(Neighbourhood(size, self.encoder.widths[1]) for size in self.cells)
+        local = sum(self.encoder.widths) + sum(near.outputs for near in self.near)
+        self.mix = PointwiseBlock(local, 192, cloud_inputs=self.encoder.outputs)
+        self.block = PointwiseBlock(192, 128)
         self.dropout = nn.Dropout1d(dropout)  # whole channels of a cloud: one draw for all of its points
         self.classify = nn.Linear(128, num_classes)
 
     def forward(self, points: Tensor) -> Tensor:
         """(B, N, 3) -> (B, N, num_classes) logits."""
         local, cloud = self.encoder(points)
-        x = self.mix(torch.cat(local, 2), cloud)
-        for block in self.blocks:
-            x = block(x)
+        near = [around(points, local[1]) for around in self.near]
+        x = self.block(self.mix(torch.cat(local + near, 2), cloud))
         return self.classify(x * self.dropout(x.new_ones(len(x), x.shape[2], 1)).mT)
 
 

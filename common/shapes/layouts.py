@@ -184,16 +184,16 @@ def _read_arrays(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; give an .npz file of part boxes")
     arrays = {}
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path}: not an .npz file, or damaged; one with boxes, box_labels and n_boxes is needed")
     try:
         with np.load(path, allow_pickle=False) as stored:
-            if not isinstance(stored, np.lib.npyio.NpzFile):
-                raise UserError(f"{path}: a single array; an .npz file with boxes, box_labels and n_boxes is needed")
             for name in ("boxes", "box_labels", "n_boxes"):
                 if name not in stored:
                     raise UserError(f"{path}: has no array {name}; it has {', '.join(stored.files) or 'none'}")
                 arrays[name] = stored[name]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if "allow_pickle" in str(error) or "pickle" in str(error):
+        if "pickle" in str(error):
             raise UserError(f"{path}: holds pickled Python objects, never loaded; save plain numbers") from None
         raise UserError(f"{path}: not an .npz file, or damaged ({error})") from None
     boxes, labels, counts = arrays["boxes"], arrays["box_labels"], arrays["n_boxes"]

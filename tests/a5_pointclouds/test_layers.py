@@ -1,6 +1,7 @@
 """The fast layers against the layers that they stand for."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 from torch.autograd import gradcheck
 from torch.func import functional_call
 
-from a5_pointclouds.layers import PointwiseBlock, PointwiseMax, _Moments
+from a5_pointclouds.layers import Cells, PointwiseBlock, PointwiseMax, _Moments
 
 SHAPES = [(4, 20, 5), (1, 9, 3), (6, 1, 4), (2, 33, 1), (3, 130, 16)]  # B, N, C
 
@@ -68,15 +69,17 @@ def assert_same(layer, *inputs, **tolerance):
 @pytest.mark.parametrize("kind", [PointwiseBlock, PointwiseMax])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("train", [True, False])
-def test_equals_the_plain_layers(kind, shape, train):
-    layer = layer_of(kind, shape[2]).train(train)
+@pytest.mark.parametrize("outputs", [2, 7])  # fewer than the inputs, and more: two ways to the same
+def test_equals_the_plain_layers(kind, shape, train, outputs):
+    layer = layer_of(kind, shape[2], outputs).train(train)
     assert_same(layer, torch.randn(shape, dtype=torch.float64))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("train", [True, False])
-def test_cloud_features_equal_concatenation(shape, train):
-    layer = layer_of(inputs=shape[2], cloud_inputs=6).train(train)
+@pytest.mark.parametrize("outputs", [2, 7])
+def test_cloud_features_equal_concatenation(shape, train, outputs):
+    layer = layer_of(inputs=shape[2], outputs=outputs, cloud_inputs=6).train(train)
     assert_same(layer, torch.randn(shape, dtype=torch.float64), torch.randn(shape[0], 6, dtype=torch.float64))
 
 
@@ -124,6 +127,7 @@ def test_gradients_are_those_of_finite_differences(train):
     assert gradcheck_of(layer_of(inputs=3, outputs=5).train(train), x)
     assert gradcheck_of(layer_of(PointwiseMax, 3, 5).train(train), x)
     assert gradcheck_of(layer_of(inputs=3, outputs=5, cloud_inputs=4).train(train), x, cloud)
+    assert gradcheck_of(layer_of(inputs=3, outputs=2, cloud_inputs=4).train(train), x, cloud)
 
 
 def test_gradients_of_the_moments():
@@ -194,3 +198,21 @@ def test_fan_in_counts_the_cloud_features():
     limit = 1 / 400**0.5
     for weight in (layer.weight, layer.cloud_weight):
         assert 0.95 * limit < weight.abs().max() <= limit
+
+
+def test_means_over_cells_are_those_of_a_plain_loop():
+    torch.manual_seed(0)
+    points, features = 2 * torch.rand(3, 40, 3) - 1, torch.randn(3, 40, 5, dtype=torch.float64)
+    cells = Cells(points, 0.7)
+    expected = torch.empty_like(features)
+    for cloud in range(3):
+        own = [tuple(math.floor(c / 0.7) for c in point) for point in points[cloud].tolist()]
+        for n, cell in enumerate(own):
+            expected[cloud, n] = features[cloud, [m for m, other in enumerate(own) if other == cell]].mean(0)
+    torch.testing.assert_close(cells.means(features), expected)
+    assert gradcheck(cells.means, features.requires_grad_())
+
+
+def test_cells_far_away_are_told_apart_and_numbers_stay_in_range():
+    cells = Cells(torch.tensor([[[1e9, 0, 0], [-1e9, 0, 0], [1e9, 0, 0.0]]]), 0.1)
+    assert cells.means(torch.tensor([[[1.0], [5.0], [3.0]]])).flatten().tolist() == [2.0, 5.0, 2.0]

@@ -162,10 +162,13 @@ def linear(*widths: int) -> int:
 def test_numbers_of_parameters():
     encoder = linear(3, 64, 64, 64, 128, 1024) + 2 * (64 + 64 + 64 + 128 + 1024)
     classifier = encoder + linear(1024, 512, 256, 3) + 2 * (512 + 256) + 3
-    segmenter = encoder + linear(64 * 3 + 128 + 1024, 256, 256, 128, 6) + 2 * (256 + 256 + 128) + 6
+    encoder = linear(3, 64, 64, 64, 128, 512) + 2 * (64 + 64 + 64 + 128 + 512)
+    near = linear(3, 64, 64) + 2 * (64 + 64)
+    joined = 64 * 3 + 128 + 2 * (64 + 64) + 512
+    segmenter = encoder + 2 * near + linear(joined, 192, 128, 6) + 2 * (192 + 128) + 6
     models = {"cls": MODELS["pointnet"]["cls"](3), "seg": MODELS["pointnet"]["seg"](6)}
     count = {task: sum(p.numel() for p in model.parameters()) for task, model in models.items()}
-    assert count == {"cls": classifier, "seg": segmenter} == {"cls": 808_003, "seg": 594_758}
+    assert count == {"cls": classifier, "seg": segmenter} == {"cls": 808_003, "seg": 327_750}
 
 
 @pytest.mark.parametrize(("task", "frame"), BOTH)

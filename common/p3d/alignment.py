@@ -1,0 +1,109 @@
+"""Similarity transforms between point clouds, with the interface of `pytorch3d.ops`. Row vectors: s X R + T = Y."""
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .neighbours import knn_points, rows_inside
+from .packing import list_to_padded
+from .pointclouds import Pointclouds
+
+__all__ = ["convert_pointclouds_to_tensor", "corresponding_points_alignment", "iterative_closest_point"]
+__all__ += ["ICPSolution", "SimilarityTransform"]
+
+Clouds = Tensor | Pointclouds
+
+
+class SimilarityTransform(NamedTuple):
+    R: Tensor  # (N, D, D) orthonormal
+    T: Tensor  # (N, D)
+    s: Tensor  # (N,)
+
+
+class ICPSolution(NamedTuple):
+    converged: bool
+    rmse: Tensor | None  # (N,) of the last step, None without any
+    Xt: Clouds  # X, moved
+    RTs: SimilarityTransform
+    t_history: list[SimilarityTransform]  # after each step
+
+
+def convert_pointclouds_to_tensor(pcl: Clouds) -> tuple[Tensor, Tensor]:
+    """Padded points (N, P, D) and the number in each cloud (N,), of Pointclouds or of a tensor (N, P, D)."""
+    if hasattr(pcl, "points_padded"):
+        return pcl.points_padded(), pcl.num_points_per_cloud()
+    if not isinstance(pcl, Tensor):
+        raise ValueError(f"point clouds must be tensors (N, P, D) or Pointclouds, got {type(pcl).__name__}")
+    return pcl, torch.full((len(pcl),), pcl.shape[1], dtype=torch.int64, device=pcl.device)
+
+
+def iterative_closest_point(
+    X: Clouds, Y: Clouds, init_transform: SimilarityTransform | None = None, max_iterations: int = 100,
+    relative_rmse_thr: float = 1e-6, estimate_scale: bool = False, allow_reflection: bool = False, verbose=False,
+) -> ICPSolution:  # fmt: skip
+    """Moves X (N, P1, D) to Y (N, P2, D): aligns it with its nearest points there, again and again (Besl & McKay 1992).
+
+    It begins with `init_transform`, and has converged when the root mean squared distance of no cloud shrinks by more
+    than the share `relative_rmse_thr`. Raises a ValueError for shapes that do not fit.
+    """
+    (start, sizes_X), (target, sizes_Y) = convert_pointclouds_to_tensor(X), convert_pointclouds_to_tensor(Y)
+    N, P, D = start.shape
+    identity = start.new_ones(N, D).diag_embed(), start.new_zeros(N, D), start.new_ones(N)
+    R, T, s = transform = SimilarityTransform(*(init_transform or identity))
+    if target.shape != (N, target.shape[1], D) or (R.shape, T.shape, s.shape) != ((N, D, D), (N, D), (N,)):
+        raise ValueError(f"X {tuple(start.shape)}, Y {tuple(target.shape)} and init_transform do not fit")
+    moved = start if init_transform is None else s[:, None, None] * (start @ R) + T[:, None]
+    mask, rmse, history, converged = rows_inside(start, sizes_X).to(start.dtype), None, [], False
+    while len(history) < max_iterations and not converged:
+        nearest = knn_points(moved, target, sizes_X, sizes_Y, return_nn=True).knn[:, :, 0]
+        R, T, s = transform = corresponding_points_alignment(start, nearest, mask, estimate_scale, allow_reflection)
+        moved, previous = s[:, None, None] * (start @ R) + T[:, None], rmse
+        history.append(transform)
+        rmse = _mean((moved - nearest).square().sum(2, keepdim=True), mask, 1e-9)[:, 0, 0].sqrt()
+        converged = previous is not None and bool((previous - rmse <= relative_rmse_thr * previous).all())
+        if verbose:
+            print(f"ICP step {len(history)}: rmse {rmse.mean():.3e} on average, {rmse.max():.3e} at most")
+    moved = X.update_padded(moved) if isinstance(X, Pointclouds) else moved
+    return ICPSolution(converged, rmse, moved, transform, history)
+
+
+def corresponding_points_alignment(
+    X: Clouds, Y: Clouds, weights: Tensor | Sequence[Tensor] | None = None, estimate_scale: bool = False,
+    allow_reflection: bool = False, eps: float = 1e-9,
+) -> SimilarityTransform:  # fmt: skip
+    """The similarity transform that brings X (N, P, D) closest to Y, row by row, in the least squares (Umeyama 1991).
+
+    Weights, (N, P) or N tensors (P_n,), weight the means, and, as in PyTorch3D, both centred clouds, so that squared
+    residuals count by weights squared. s is 1 unless estimated; det R is 1 unless reflections are allowed; `eps` is the
+    least total weight and the least spread of X. Raises a ValueError for shapes that do not fit.
+    """
+    (Xt, sizes), (Yt, sizes_Y) = convert_pointclouds_to_tensor(X), convert_pointclouds_to_tensor(Y)
+    if Xt.shape != Yt.shape or (sizes != sizes_Y).any():
+        raise ValueError(f"X and Y must have the same sizes, got {tuple(Xt.shape)} and {tuple(Yt.shape)}")
+    mask = rows_inside(Xt, sizes).to(Xt.dtype)
+    if isinstance(weights, list | tuple) and [len(w) for w in weights] == sizes.tolist():
+        weights = list_to_padded(weights, (Xt.shape[1],))
+    if weights is not None and (not isinstance(weights, Tensor) or weights.shape != mask.shape):
+        raise ValueError(f"weights must be {tuple(mask.shape)}, or a list of as many as the points of each cloud")
+    weights = mask if weights is None else mask * weights
+    mean_X, mean_Y = _mean(Xt, weights, eps), _mean(Yt, weights, eps)
+    centred_X, centred_Y = (Xt - mean_X) * weights[..., None], (Yt - mean_Y) * weights[..., None]
+    total = weights.sum(1).clamp(min=eps)
+    U, S, Vh = torch.linalg.svd(centred_X.transpose(1, 2) @ centred_Y / total[:, None, None])
+    if (sizes <= Xt.shape[2]).any() or (S <= 1e-15).any():
+        warnings.warn("corresponding_points_alignment: too few points, or in a subspace: R is not unique", stacklevel=2)
+    signs, s = torch.ones_like(S), torch.ones_like(S[:, 0])
+    if not allow_reflection:
+        signs = torch.cat((signs[:, 1:], torch.linalg.det(U @ Vh)[:, None]), 1)
+    R = (U * signs[:, None]) @ Vh
+    if estimate_scale:
+        s = (signs * S).sum(1) / (centred_X.square().sum((1, 2)) / total).clamp(min=eps)
+    return SimilarityTransform(R, mean_Y[:, 0] - s[:, None] * (mean_X @ R)[:, 0], s)
+
+
+def _mean(x: Tensor, weights: Tensor, eps: float) -> Tensor:
+    """(N, 1, D) of x (N, P, D) and weights (N, P)."""
+    return (x * weights[..., None]).sum(1, keepdim=True) / weights.sum(1).clamp(min=eps)[:, None, None]

@@ -1,0 +1,53 @@
+"""Values of faces' corners at the places where a rasteriser saw the faces."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["interpolate_face_attributes"]
+
+
+def interpolate_face_attributes(
+    pix_to_face: Tensor, barycentric_coords: Tensor, face_attributes: Tensor
+) -> Tensor:
+    """Sum over the corners of barycentric coordinate times attribute, 0 where no face was seen.
+
+    Args:
+        pix_to_face: (..., K) ints, packed faces, -1 for none.
+        barycentric_coords: (..., K, 3).
+        face_attributes: (F, 3, D), values of the corners of the packed faces.
+
+    Returns:
+        (..., K, D), differentiable in the coordinates and the attributes.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    if face_attributes.dim() != 3 or face_attributes.shape[1] != 3:
+        raise ValueError(f"face_attributes must be (F, 3, D), got {tuple(face_attributes.shape)}")
+    if tuple(barycentric_coords.shape) != (*pix_to_face.shape, 3):
+        raise ValueError(
+            f"barycentric_coords must be {(*pix_to_face.shape, 3)}, got {tuple(barycentric_coords.shape)}"
+        )
+    places, face, bary = seen_places(pix_to_face, barycentric_coords)
+    return spread(interpolate(face_attributes, face, bary), places, pix_to_face.shape)
+
+
+def seen_places(pix_to_face: Tensor, barycentric_coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the places where a face was seen: their number (M,) in the flattened array, the face and (M, 3) coordinates."""
+    flat = pix_to_face.reshape(-1)
+    places = (flat >= 0).nonzero().squeeze(1)
+    if len(places) == len(flat):
+        return places, flat.long(), barycentric_coords.reshape(-1, 3)
+    return places, flat.index_select(0, places).long(), barycentric_coords.reshape(-1, 3).index_select(0, places)
+
+
+def interpolate(face_attributes: Tensor, face: Tensor, bary: Tensor) -> Tensor:
+    """(M, D) of attributes (F, 3, D), faces (M,) and coordinates (M, 3)."""
+    return (bary[:, None] @ face_attributes.index_select(0, face))[:, 0]
+
+
+def spread(values: Tensor, places: Tensor, shape: torch.Size) -> Tensor:
+    """(*shape, D) with values (M, D) at the flat places (M,), 0 elsewhere."""
+    if len(places) == shape.numel():
+        return values.view(*shape, values.shape[1])
+    return values.new_zeros(shape.numel(), values.shape[1]).index_copy(0, places, values).view(*shape, values.shape[1])

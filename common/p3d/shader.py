@@ -1,0 +1,170 @@
+"""From fragments to images: the shaders of `pytorch3d.renderer.mesh`."""
+
+import torch
+from torch import Tensor, nn
+
+from .blending import BlendParams, hard_rgb_blend, silhouette_alpha, softmax_rgb_blend
+from .cameras import CamerasBase
+from .interpolate import seen_places, spread
+from .lighting import Materials, PointLights
+from .shading import flat_shading, gouraud_shading, phong_at
+
+__all__ = [
+    "HardDepthShader",
+    "HardFlatShader",
+    "HardGouraudShader",
+    "HardPhongShader",
+    "ShaderBase",
+    "SoftDepthShader",
+    "SoftGouraudShader",
+    "SoftPhongShader",
+    "SoftSilhouetteShader",
+    "TexturedSoftPhongShader",
+]
+
+
+class ShaderBase(nn.Module):
+    """What a shader needs: cameras, lights, materials and blending, each of which a call may replace by keyword."""
+
+    def __init__(
+        self,
+        device: torch.device | str = "cpu",
+        cameras: CamerasBase | None = None,
+        lights=None,
+        materials: Materials | None = None,
+        blend_params: BlendParams | None = None,
+    ):
+        super().__init__()
+        self.lights = PointLights(device=device) if lights is None else lights
+        self.materials = Materials(device=device) if materials is None else materials
+        self.blend_params = BlendParams() if blend_params is None else blend_params
+        self.cameras = cameras
+
+    def _get_cameras(self, **kwargs) -> CamerasBase:
+        cameras = kwargs.get("cameras", self.cameras)
+        if cameras is None:
+            raise ValueError(f"Cameras must be given to {type(self).__name__} or to its call")
+        return cameras
+
+    def _given(self, kwargs: dict) -> tuple:
+        """Lights, cameras, materials and blending of a call."""
+        lights, materials = kwargs.get("lights", self.lights), kwargs.get("materials", self.materials)
+        return lights, self._get_cameras(**kwargs), materials, kwargs.get("blend_params", self.blend_params)
+
+    def to(self, device: torch.device | str) -> "ShaderBase":
+        """Moves cameras, lights and materials to a device."""
+        self.cameras = self.cameras and self.cameras.to(device)
+        self.materials, self.lights = self.materials.to(device), self.lights.to(device)
+        return self
+
+
+def _phong(fragments, meshes, lights, cameras, materials, layers: int | None = None) -> Tensor:
+    """Phong-shaded colours (N, H, W, K, 3), of the nearest `layers` faces alone if given."""
+    pix_to_face, bary = fragments.pix_to_face[..., :layers], fragments.bary_coords[..., :layers, :]
+    if meshes.textures is None:
+        raise ValueError("Meshes does not have textures")
+    if getattr(meshes.textures, "sampling_mode", None) == "mipmap":  # needs the neighbouring pixels
+        nearest = type(fragments)(pix_to_face, None, bary, None)
+        places, face, bary = seen_places(pix_to_face, bary)
+        texels = meshes.sample_textures(nearest).reshape(pix_to_face.numel(), -1).index_select(0, places)
+    else:
+        places, face, bary = seen_places(pix_to_face, bary)
+        texels = meshes.textures.sample(face, bary, meshes.faces_packed())
+    lit = phong_at(meshes, places, face, bary, pix_to_face.shape, lights, cameras, materials, texels)
+    return spread(lit, places, pix_to_face.shape)
+
+
+def _softly(colors: Tensor, fragments, blend: BlendParams, cameras: CamerasBase, kwargs: dict) -> Tensor:
+    znear = kwargs.get("znear", getattr(cameras, "znear", 1.0))
+    return softmax_rgb_blend(colors, fragments, blend, znear, kwargs.get("zfar", getattr(cameras, "zfar", 100.0)))
+
+
+class HardPhongShader(ShaderBase):
+    """Light at each pixel, the nearest face only."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        lights, cameras, materials, blend = self._given(kwargs)
+        return hard_rgb_blend(_phong(fragments, meshes, lights, cameras, materials, 1), fragments, blend)
+
+
+class SoftPhongShader(ShaderBase):
+    """Light at each pixel, faces blended by coverage and depth."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        lights, cameras, materials, blend = self._given(kwargs)
+        return _softly(_phong(fragments, meshes, lights, cameras, materials), fragments, blend, cameras, kwargs)
+
+
+TexturedSoftPhongShader = SoftPhongShader  # PyTorch3D's old name
+
+
+class HardGouraudShader(ShaderBase):
+    """Light at the vertices, the nearest face only."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        lights, cameras, materials, blend = self._given(kwargs)
+        return hard_rgb_blend(gouraud_shading(meshes, fragments, lights, cameras, materials), fragments, blend)
+
+
+class SoftGouraudShader(ShaderBase):
+    """Light at the vertices, faces blended by coverage and depth."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        lights, cameras, materials, blend = self._given(kwargs)
+        return _softly(
+            gouraud_shading(meshes, fragments, lights, cameras, materials), fragments, blend, cameras, kwargs
+        )
+
+
+class HardFlatShader(ShaderBase):
+    """Light once for each face, the nearest face only."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        lights, cameras, materials, blend = self._given(kwargs)
+        texels = meshes.sample_textures(fragments)
+        return hard_rgb_blend(flat_shading(meshes, fragments, lights, cameras, materials, texels), fragments, blend)
+
+
+class SoftSilhouetteShader(nn.Module):
+    """White, with the soft silhouette as alpha."""
+
+    def __init__(self, blend_params: BlendParams | None = None):
+        super().__init__()
+        self.blend_params = BlendParams() if blend_params is None else blend_params
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        blend = kwargs.get("blend_params", self.blend_params)
+        alpha = silhouette_alpha(fragments.pix_to_face, fragments.dists, blend.sigma)[..., None]
+        return torch.cat((alpha.new_ones(*alpha.shape[:-1], 3), alpha), -1)
+
+
+class HardDepthShader(ShaderBase):
+    """The depth of the nearest face, zfar where there is none."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """Depth images (N, H, W, 1)."""
+        return torch.where(fragments.pix_to_face[..., :1] < 0, self._far(fragments, kwargs), fragments.zbuf[..., :1])
+
+    def _far(self, fragments, kwargs: dict) -> Tensor:
+        """zfar as (N or 1, 1, 1, 1)."""
+        far = kwargs.get("zfar", getattr(self._get_cameras(**kwargs), "zfar", 100.0))
+        return torch.as_tensor(far, dtype=fragments.zbuf.dtype, device=fragments.zbuf.device).view(-1, 1, 1, 1)
+
+
+class SoftDepthShader(HardDepthShader):
+    """Depths front to back, each face for as much of the pixel as it covers; what is left counts as zfar."""
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """Depth images (N, H, W, 1)."""
+        if fragments.dists is None:
+            raise ValueError("SoftDepthShader requires Fragments.dists to be present.")
+        share = torch.sigmoid(-fragments.dists / self.blend_params.sigma) * (fragments.pix_to_face >= 0)
+        filled = share.cumsum(3).clamp(max=1.0)
+        share = filled.diff(dim=3, prepend=torch.zeros_like(filled[..., :1]))
+        return (share * fragments.zbuf).sum(3, keepdim=True) + (1.0 - filled[..., -1:]) * self._far(fragments, kwargs)

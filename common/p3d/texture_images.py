@@ -1,0 +1,183 @@
+"""Looking up texels in images of unequal size: bilinear, nearest, and between levels of ever smaller images."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__: list[str] = []
+
+
+def sample_images(
+    images: Sequence[Tensor],
+    uv: Tensor,
+    mesh: Tensor | None,
+    part: Tensor | None,
+    mode: str,
+    align_corners: bool,
+    padding_mode: str,
+    footprint: Tensor | None = None,
+) -> Tensor:
+    """(M, C) texels at uv (M, 2), u to the right, v up.
+
+    Args:
+        images: of each mesh (H, W, C), or a set (S, H, W, C).
+        mesh: (M,), whose image, None if there is one mesh. part: (M,), which of the set.
+        mode: "bilinear" or "nearest".
+        footprint: (M,), shares of the image's side that a pixel covers: picks and mixes levels of a pyramid.
+    """
+    kinds = list({id(image): image for image in images}.values())
+    if footprint is None:
+        return _sample(kinds, images, uv, mesh, part, mode, align_corners, padding_mode)
+    side = max(max(image.shape[-3:-1]) for image in kinds)
+    level = (footprint * side).clamp(min=1.0).log2().clamp(max=math.log2(side))
+    out = uv.new_zeros(len(uv), images[0].shape[-1])
+    for step in range(int(level.max().ceil()) + 1 if len(level) else 0):
+        weight = (1.0 - (level - step).abs()).clamp(min=0.0)
+        used = (weight > 0).nonzero().squeeze(1)
+        if len(used):
+            shrunk = {id(image): _shrunk(image, step) for image in kinds}
+            level_images = [shrunk[id(image)] for image in images]
+            mesh_used, part_used = (None if t is None else t[used] for t in (mesh, part))
+            level_kinds = list(shrunk.values())
+            texels = _sample(
+                level_kinds, level_images, uv[used], mesh_used, part_used, mode, align_corners, padding_mode
+            )
+            out = out.index_add(0, used, texels * weight[used, None])
+    return out
+
+
+def _shrunk(image: Tensor, level: int) -> Tensor:
+    """The image at 1 / 2^level of its size, at least 1 texel, by averaging."""
+    if level == 0:
+        return image
+    *rest, height, width, channels = image.shape
+    stack = image.reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+    small = F.adaptive_avg_pool2d(stack, (max(height >> level, 1), max(width >> level, 1)))
+    return small.permute(0, 2, 3, 1).reshape(*rest, *small.shape[2:], channels)
+
+
+def _sample(kinds, images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor:
+    """Texels from the images of `kinds`, the different ones among `images`."""
+    table = kinds[0].reshape(-1, kinds[0].shape[-1]) if len(kinds) == 1 else torch.cat(
+        [k.reshape(-1, k.shape[-1]) for k in kinds]
+    )
+    height, width = (kinds[0].shape[axis] for axis in (-3, -2))
+    first: int | Tensor = 0
+    if len(kinds) > 1:
+        number = {id(k): i for i, k in enumerate(kinds)}
+        which = torch.tensor([number[id(image)] for image in images], device=uv.device)[mesh]
+        starts = torch.tensor([0] + [k[..., 0].numel() for k in kinds[:-1]], device=uv.device).cumsum(0)
+        first = starts[which]
+        height, width = (torch.tensor([k.shape[axis] for k in kinds], device=uv.device)[which] for axis in (-3, -2))
+    if part is not None:
+        first = first + part * (height * width)
+    x = _texel(uv[:, 0], width, align_corners)
+    y = _texel(1.0 - uv[:, 1], height, align_corners)
+    if padding_mode == "reflection":
+        x, y = _reflected(x, width, align_corners), _reflected(y, height, align_corners)
+    if padding_mode in ("border", "reflection"):
+        x, y = (_clamp(t, size) for t, size in ((x, width), (y, height)))
+    if mode == "nearest":
+        column, row = x.detach().round().long(), y.detach().round().long()
+        return _texels(table, first, row, column, height, width)
+    column, row = x.detach().floor().long(), y.detach().floor().long()
+    right, down = (x - column)[:, None], (y - row)[:, None]
+    upper = torch.lerp(
+        _texels(table, first, row, column, height, width), _texels(table, first, row, column + 1, height, width), right
+    )
+    lower = torch.lerp(
+        _texels(table, first, row + 1, column, height, width),
+        _texels(table, first, row + 1, column + 1, height, width),
+        right,
+    )
+    return torch.lerp(upper, lower, down)
+
+
+def _texel(share: Tensor, size: int | Tensor, align_corners: bool) -> Tensor:
+    """Texels from the first one's middle of a share of the image's side."""
+    return share * (size - 1) if align_corners else share * size - 0.5
+
+
+def _clamp(texel: Tensor, size: int | Tensor) -> Tensor:
+    return texel.clamp(0, size - 1) if isinstance(size, int) else texel.clamp(min=0).minimum((size - 1).to(texel))
+
+
+def _reflected(texel: Tensor, size: int | Tensor, align_corners: bool) -> Tensor:
+    """Folded back at the outermost texels' middles, or at the image's edges."""
+    low, span = (0.0, size - 1) if align_corners else (-0.5, size)
+    span = span if isinstance(span, Tensor) else torch.tensor(span, device=texel.device)
+    span = span.to(texel).clamp(min=1e-6)
+    folded = torch.remainder(texel - low, 2 * span)
+    return torch.minimum(folded, 2 * span - folded) + low
+
+
+def _texels(table: Tensor, first: int | Tensor, row: Tensor, column: Tensor, height, width) -> Tensor:
+    """Rows of the table; 0 for places outside the image."""
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    place = first + row * width + column
+    if bool(inside.all()):
+        return table.index_select(0, place)
+    return table.index_select(0, torch.where(inside, place, 0)) * inside[:, None]
+
+
+def stack_images(images: Sequence[Tensor]) -> Tensor:
+    """(N, H, W, C), or (N, S, H, W, C) of sets: the images, resized to the largest height and width if they differ."""
+    if not images:
+        return torch.zeros(0, 0, 0, 3)
+    if len({image.shape for image in images}) == 1:
+        return torch.stack(list(images))
+    height, width = (max(image.shape[axis] for image in images) for axis in (-3, -2))
+    sets = max(image.shape[0] for image in images) if images[0].dim() == 4 else None
+    out = []
+    for image in images:
+        stack = image.reshape(-1, *image.shape[-3:]).permute(0, 3, 1, 2)
+        if tuple(image.shape[-3:-1]) != (height, width):
+            stack = F.interpolate(stack, (height, width), mode="bicubic", align_corners=False)
+        stack = stack.permute(0, 2, 3, 1)
+        if sets is None:
+            out.append(stack[0])
+        else:
+            out.append(torch.cat((stack, stack.new_zeros(sets - len(stack), *stack.shape[1:]))))
+    return torch.stack(out)
+
+
+def paste_images(
+    images: Sequence[Tensor], coordinates: Sequence[Tensor], align_corners: bool
+) -> tuple[Tensor, list[Tensor]]:
+    """One image of several (H, W, C), and their texture coordinates (T, 2) moved along.
+
+    Shelves of falling height. Around each image stands a rim of its own outermost texels, so that bilinear lookups at
+    its edge do not see its neighbours. An image that several meshes share is stored once.
+    """
+    kinds = {id(image): image for image in images}
+    order = sorted(kinds, key=lambda k: (-kinds[k].shape[0], -kinds[k].shape[1]))
+    area = sum((k.shape[0] + 2) * (k.shape[1] + 2) for k in kinds.values())
+    limit = max(math.isqrt(area), *(k.shape[1] + 2 for k in kinds.values()))
+    corner, x, y, shelf, wide = {}, 0, 0, 0, 0
+    for key in order:
+        height, width = (s + 2 for s in kinds[key].shape[:2])
+        if x + width > limit:
+            x, y, shelf = 0, y + shelf, 0
+        corner[key] = (y + 1, x + 1)
+        x, shelf = x + width, max(shelf, height)
+        wide = max(wide, x)
+    total = (y + shelf, wide)
+    out = images[0].new_zeros(*total, images[0].shape[2])
+    for key, image in kinds.items():
+        (top, left), (height, width) = corner[key], image.shape[:2]
+        padded = F.pad(image.permute(2, 0, 1)[None], (1, 1, 1, 1), mode="replicate")[0].permute(1, 2, 0)
+        out[top - 1 : top + height + 1, left - 1 : left + width + 1] = padded
+    placed = []
+    for image, uv in zip(images, coordinates, strict=True):
+        (top, left), (height, width) = corner[id(image)], image.shape[:2]
+        column = _texel(uv[:, 0], width, align_corners) + left
+        row = _texel(1.0 - uv[:, 1], height, align_corners) + top
+        if align_corners:
+            share = column / (total[1] - 1), row / (total[0] - 1)
+        else:
+            share = (column + 0.5) / total[1], (row + 0.5) / total[0]
+        placed.append(torch.stack((share[0], 1.0 - share[1]), 1))
+    return out, placed

@@ -1,0 +1,239 @@
+"""Batches of meshes against PyTorch3D's outputs, plain loops and closed forms."""
+
+import pytest
+import torch
+
+from common.p3d.meshes import Meshes, join_meshes_as_batch, join_meshes_as_scene
+from common.p3d.textures import TexturesVertex
+
+
+def tetrahedron() -> tuple[torch.Tensor, torch.Tensor]:
+    verts = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    return verts, torch.tensor([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+
+
+def three_meshes(dtype: torch.dtype = torch.float32) -> Meshes:
+    """A tetrahedron, an empty mesh, and a triangle with a vertex that no face names."""
+    verts, faces = tetrahedron()
+    triangle = torch.tensor([[0.0, 0, 2], [2, 0, 2], [0, 2, 2], [9, 9, 9]])
+    none = torch.zeros(0, 3)
+    parts = [verts.to(dtype), none.to(dtype), triangle.to(dtype)]
+    return Meshes(parts, [faces, none.long(), torch.tensor([[0, 1, 2]])])
+
+
+def test_golden(golden):
+    arrays, _ = golden("meshes_structure")
+    meshes = Meshes([arrays[f"verts{i}"] for i in range(3)], [arrays[f"faces{i}"] for i in range(3)])
+    names = [name[2:] for name in arrays if name.startswith("m.")]
+    assert len(names) == 22
+    for name in names:
+        value = meshes.laplacian_packed().to_dense() if name == "laplacian_packed_dense" else getattr(meshes, name)()
+        wanted = arrays[f"m.{name}"]
+        if wanted.is_floating_point():
+            assert (value - wanted).abs().max() < (1e-5 if "normals" in name else 1e-6), name
+        else:
+            assert torch.equal(value, wanted.long()), name
+
+
+def test_forms_agree():
+    meshes = three_meshes()
+    assert (len(meshes), meshes.isempty(), meshes.equisized) == (3, False, False)
+    assert meshes.valid.tolist() == [True, False, True]
+    assert [len(v) for v in meshes.verts_list()] == [4, 0, 4]
+    assert torch.equal(torch.cat(meshes.verts_list()), meshes.verts_packed())
+    assert torch.equal(meshes.verts_padded().view(-1, 3)[meshes.verts_padded_to_packed_idx()], meshes.verts_packed())
+    assert meshes.faces_padded()[2].tolist() == [[0, 1, 2]] + [[-1] * 3] * 3
+    assert meshes.faces_packed()[-1].tolist() == [4, 5, 6]
+    again = Meshes(meshes.verts_padded(), meshes.faces_padded())
+    assert all(torch.equal(a, b) for a, b in zip(again.faces_list(), meshes.faces_list(), strict=True))
+
+
+def test_edges_against_sets():
+    meshes = three_meshes()
+    edges = {tuple(sorted((int(f[a]), int(f[a - 1])))) for f in meshes.faces_packed() for a in range(3)}
+    assert [tuple(e) for e in meshes.edges_packed().tolist()] == sorted(edges)
+    assert meshes.num_edges_per_mesh().tolist() == [6, 0, 3]
+    assert meshes.mesh_to_edges_packed_first_idx().tolist() == [0, 6, 6]
+    assert meshes.edges_packed_to_mesh_idx().tolist() == [0] * 6 + [2] * 3
+    for face, own in zip(meshes.faces_packed(), meshes.faces_packed_to_edges_packed(), strict=True):
+        for corner in range(3):
+            opposite = sorted((int(face[corner - 1]), int(face[corner - 2])))
+            assert meshes.edges_packed()[own[corner]].tolist() == opposite
+
+
+def test_normals_areas_and_boxes_of_a_tetrahedron():
+    meshes = three_meshes(torch.float64)
+    root = 3**0.5
+    assert meshes.faces_areas_packed().tolist() == pytest.approx([0.5, 0.5, 0.5, root / 2, 2])
+    wanted = torch.tensor([[0, 0, -1], [0, -1, 0], [-1, 0, 0], [1 / root] * 3, [0, 0, 1]], dtype=torch.float64)
+    assert torch.allclose(meshes.faces_normals_packed(), wanted)
+    assert torch.allclose(meshes.faces_normals_list()[2], wanted[4:])
+    corner = torch.tensor([[-1.0, -1, -1]], dtype=torch.float64) / root
+    assert torch.allclose(meshes.verts_normals_packed()[:1], corner)
+    assert meshes.verts_normals_packed()[7].tolist() == [0, 0, 0]  # no face
+    assert meshes.verts_normals_padded().shape == (3, 4, 3)
+    boxes = meshes.get_bounding_boxes()
+    assert boxes[0].tolist() == [[0, 1]] * 3
+    assert boxes[1].tolist() == [[torch.inf, -torch.inf]] * 3
+
+
+@pytest.mark.parametrize("empty", [Meshes([], []), Meshes([torch.zeros(0, 3)] * 2, [torch.zeros(0, 3).long()] * 2)])
+def test_empty_batches(empty: Meshes):
+    count = len(empty)
+    assert empty.isempty()
+    assert empty.verts_packed().shape == empty.faces_packed().shape == (0, 3)
+    assert empty.verts_padded().shape == empty.faces_padded().shape == (count, 0, 3)
+    assert empty.edges_packed().shape == (0, 2)
+    assert empty.num_edges_per_mesh().tolist() == [0] * count
+    assert empty.verts_normals_packed().shape == empty.faces_normals_packed().shape == (0, 3)
+    assert empty.faces_areas_packed().shape == (0,)
+    assert empty.get_bounding_boxes().shape == (count, 3, 2)
+    assert empty.laplacian_packed().shape == (0, 0)
+    assert len(empty.extend(3)) == 3 * count
+    assert len(empty.clone().offset_verts(torch.zeros(0, 3))) == count
+
+
+@pytest.mark.parametrize(
+    ("index", "chosen"),
+    [(0, [0]), (-1, [2]), (slice(1, 3), [1, 2]), ([2, 0, 2], [2, 0, 2]), (torch.tensor([True, False, True]), [0, 2])],
+)
+def test_indexing(index, chosen: list[int]):
+    meshes = three_meshes()
+    picked = meshes[index]
+    assert len(picked) == len(chosen)
+    for own, source in enumerate(chosen):
+        assert torch.equal(picked.verts_list()[own], meshes.verts_list()[source])
+        assert torch.equal(picked.faces_list()[own], meshes.faces_list()[source])
+
+
+def test_extend_split_and_joins():
+    meshes = three_meshes()
+    repeated = meshes.extend(2)
+    assert repeated.num_verts_per_mesh().tolist() == [4, 4, 0, 0, 4, 4]
+    assert torch.equal(repeated.faces_list()[5], meshes.faces_list()[2])
+    first, rest = meshes.split([1, 2])
+    assert (len(first), len(rest)) == (1, 2)
+    batch = join_meshes_as_batch([first, rest])
+    assert torch.equal(batch.faces_packed(), meshes.faces_packed())
+    scene = join_meshes_as_scene([first, rest])
+    assert len(scene) == 1
+    assert torch.equal(scene.faces_list()[0], meshes.faces_packed())
+    assert torch.equal(scene.verts_list()[0], meshes.verts_packed())
+
+
+def test_joins_of_textures():
+    verts, faces = tetrahedron()
+    plain, red = Meshes([verts], [faces]), Meshes([verts], [faces], TexturesVertex([torch.rand(4, 3)]))
+    with pytest.raises(ValueError, match="same type of texture"):
+        join_meshes_as_batch([plain, red])
+    assert join_meshes_as_batch([plain, red], include_textures=False).textures is None
+    both = join_meshes_as_scene([red, red])
+    assert torch.equal(both.textures.verts_features_packed(), red.textures.verts_features_packed().repeat(2, 1))
+
+
+def test_submeshes():
+    meshes = three_meshes()
+    parts = meshes.submeshes([[torch.tensor([3]), torch.tensor([1, 2])], [], [torch.tensor([], dtype=torch.int64)]])
+    assert parts.num_faces_per_mesh().tolist() == [1, 2, 0]
+    assert parts.num_verts_per_mesh().tolist() == [3, 4, 0]
+    assert torch.equal(parts.verts_list()[0][parts.faces_list()[0][0]], meshes.verts_list()[0][[1, 2, 3]])
+    with pytest.raises(ValueError, match="one list of face indices per mesh"):
+        meshes.submeshes([[]])
+
+
+def test_moves_and_what_they_keep():
+    meshes = three_meshes()
+    before = meshes.verts_packed().clone()
+    edges, areas, normals = meshes.edges_packed(), meshes.faces_areas_packed(), meshes.verts_normals_packed()
+    shift = torch.rand(8, 3)
+    assert torch.equal(meshes.offset_verts(torch.ones(3)).verts_normals_packed(), normals)
+    moved = meshes.offset_verts(shift)
+    assert torch.equal(moved.verts_packed(), before + shift)
+    assert torch.equal(meshes.verts_packed(), before)
+    assert moved.edges_packed() is edges
+    fresh = Meshes(moved.verts_list(), moved.faces_list())
+    assert torch.equal(moved.verts_normals_packed(), fresh.verts_normals_packed())
+    assert torch.equal(moved.faces_areas_packed(), fresh.faces_areas_packed())
+    scaled = meshes.scale_verts(torch.tensor([2.0, 3, 4]))
+    assert torch.equal(scaled.verts_list()[2], 4 * meshes.verts_list()[2])
+    assert torch.allclose(scaled.faces_areas_packed(), areas * torch.tensor([4.0] * 4 + [16]))
+    assert meshes.scale_verts_(0.5) is meshes
+    assert torch.equal(meshes.verts_packed(), before / 2)
+    for wrong in (torch.zeros(7, 3), torch.zeros(4)):
+        with pytest.raises(ValueError, match="offsets must be"):
+            meshes.offset_verts(wrong)
+    with pytest.raises(ValueError, match="scale must be"):
+        meshes.scale_verts(torch.ones(2))
+
+
+def test_update_padded():
+    meshes = three_meshes()
+    new = torch.rand(3, 4, 3)
+    updated = meshes.update_padded(new)
+    assert torch.equal(updated.verts_list()[2], new[2])
+    assert updated.num_verts_per_mesh().tolist() == [4, 0, 4]
+    assert torch.equal(updated.faces_packed(), meshes.faces_packed())
+    with pytest.raises(ValueError, match="expected"):
+        meshes.update_padded(new[:, :3])
+
+
+def test_clone_and_detach_share_nothing():
+    verts, faces = tetrahedron()
+    meshes = Meshes([verts.requires_grad_()], [faces])
+    copy = meshes.clone()
+    assert copy.verts_packed().requires_grad
+    assert copy.verts_packed().data_ptr() != meshes.verts_packed().data_ptr()
+    assert not meshes.detach().verts_packed().requires_grad
+    assert meshes.to("cpu") is meshes
+    assert meshes.to("cpu", copy=True) is not meshes
+
+
+def test_given_normals_are_used_and_kept():
+    verts, faces = tetrahedron()
+    normals = torch.rand(4, 3)
+    meshes = Meshes([verts.requires_grad_()], [faces], verts_normals=[normals])
+    assert torch.equal(meshes.verts_normals_packed(), normals)
+    assert torch.equal(meshes[0].verts_normals_packed(), normals)
+    assert torch.equal(meshes.clone().verts_normals_packed(), normals)
+
+
+def test_what_was_computed_without_gradients_is_computed_anew_with_them():
+    verts, faces = tetrahedron()
+    meshes = Meshes([verts.requires_grad_()], [faces])
+    with torch.no_grad():
+        meshes.verts_normals_packed(), meshes.faces_areas_packed()
+    (meshes.verts_normals_packed()[0, 0] + meshes.faces_areas_packed().sum()).backward()
+    assert verts.grad.abs().sum() > 0
+
+
+def test_gradients():
+    _, faces = tetrahedron()
+    verts = torch.rand(2, 4, 3, dtype=torch.float64, requires_grad=True)
+
+    def outputs(verts: torch.Tensor):
+        meshes = Meshes(verts, faces.expand(2, -1, -1)).offset_verts(torch.ones(3, dtype=torch.float64))
+        meshes = meshes.scale_verts(1.5)
+        return meshes.verts_normals_padded(), meshes.faces_areas_packed(), meshes.get_bounding_boxes()
+
+    assert torch.autograd.gradcheck(outputs, verts)
+
+
+def test_bad_input():
+    verts, faces = tetrahedron()
+    for bad_verts, bad_faces, message in (
+        ([verts], [faces, faces], "1 tensors of verts for 2"),
+        ([verts[:, :2]], [faces], "verts must be"),
+        ([verts], [faces[:, :2]], "faces must be"),
+        (verts[None], faces, "2 tensors of verts|faces must be|4 of faces"),
+        (verts[None], torch.tensor([[[0, 1, 2], [-1, -1, -1], [0, 2, 3]]]), "Padding of faces"),
+        ("verts", faces[None], "must be lists of tensors"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Meshes(bad_verts, bad_faces)
+    meshes = three_meshes()
+    with pytest.raises(ValueError, match="does not have textures"):
+        meshes.sample_textures(None)
+    with pytest.raises(ValueError, match="must be in the range"):
+        meshes.get_mesh_verts_faces(3)
+    with pytest.raises(IndexError):
+        meshes[3]
