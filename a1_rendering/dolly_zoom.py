@@ -12,7 +12,7 @@ from common.mesh_views import render_together, render_views
 from common.p3d import AmbientLights, FoVPerspectiveCameras, Meshes, PointLights, TexturesVertex
 from common.visualize import add_caption
 
-SUBJECT_SIZE = 0.8  # of the picture's height
+SUBJECT_SIZE = 0.6  # of the picture's height; near by, the head is far above the middle
 STEPS = 60  # halvings of the distance's bracket
 
 
@@ -58,8 +58,8 @@ def stage(mesh: Meshes) -> Meshes:
         floor = np.concatenate([floor, box_faces + len(verts)])
         verts += box
         colors += [((0.85, 0.45, 0.3), (0.3, 0.6, 0.55))[n % 2]] * len(box)
-    textures = TexturesVertex([torch.tensor(colors)])
-    scene = Meshes([torch.tensor(verts)], [torch.from_numpy(floor)], textures)
+    textures = TexturesVertex([torch.tensor(colors, dtype=torch.float32)])
+    scene = Meshes([torch.tensor(verts, dtype=torch.float32)], [torch.from_numpy(floor)], textures)
     return scene.to(mesh.device)
 
 

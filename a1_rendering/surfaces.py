@@ -45,19 +45,21 @@ class Surface:
         return self.implicit(x, y, z)
 
 
-def _power(value: Tensor, exponent: float) -> Tensor:
-    """|value|^exponent with the sign of the value."""
-    return value.sign() * value.abs().pow(exponent)
-
-
 def _torus(u, v):
     ring = R + r * torch.cos(v)
     return ring * torch.cos(u), ring * torch.sin(u), r * torch.sin(v)
 
 
+def _superellipse(t: Tensor, exponent: float) -> tuple[Tensor, Tensor]:
+    """(cos^e, sin^e) of the superellipse at the direction t: even in t, where cos and sin to the e would leave gaps."""
+    c, s = torch.cos(t), torch.sin(t)
+    scale = (c.abs().pow(2 / exponent) + s.abs().pow(2 / exponent)).pow(-exponent / 2)
+    return c * scale, s * scale
+
+
 def _superquadric(u, v):
-    ring = _power(torch.cos(u), M)
-    return A * ring * _power(torch.cos(v), N), B * ring * _power(torch.sin(v), N), C * _power(torch.sin(u), M)
+    (ring, height), (x, y) = _superellipse(u, M), _superellipse(v, N)
+    return A * ring * x, B * ring * y, C * height
 
 
 def _superquadric_value(x, y, z):
@@ -135,7 +137,7 @@ SURFACES = {
     "mobius": Surface("a strip with half a twist", _mobius, v=(-1.0, 1.0)),
     "klein": Surface("the figure-8 Klein bottle", _klein),
     "trefoil": Surface("a tube around the trefoil knot", _trefoil),
-    "seashell": Surface("a growing tube on a spiral", _seashell, u=(0.0, 6 * pi)),
+    "seashell": Surface("a growing tube on a spiral", _seashell, u=(0.0, 4 * pi)),
     "helicoid": Surface("(v cos u, u / 4, v sin u)", _helicoid, u=(0.0, 4 * pi), v=(-1.0, 1.0)),
     "enneper": Surface("(u - u^3/3 + u v^2, u^2 - v^2, v - v^3/3 + v u^2)", _enneper, u=(-1.4, 1.4), v=(-1.4, 1.4)),
     "heart": Surface(

@@ -18,7 +18,7 @@ SHOWN = ("torus", "superquadric")
 
 def implicit_mesh(surface: Surface, resolution: int) -> Meshes:
     """The surface's zero level by marching cubes on a grid of ``resolution`` corners a side, coloured by place."""
-    verts, faces = marching_cubes(-surface.volume(resolution)[None], 0.0, return_local_coords=False)
+    verts, faces = marching_cubes(surface.volume(resolution)[None], 0.0, return_local_coords=False)
     verts = verts[0] * (2 * surface.reach / (resolution - 1)) - surface.reach
     return painted(Meshes([verts], [faces[0]]), position_colors(verts))
 

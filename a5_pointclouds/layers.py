@@ -183,11 +183,24 @@ class Cells:
         cell = torch.div(points.detach(), size, rounding_mode="floor").long().clamp(-512, 511) + 512
         cloud = torch.arange(len(points), device=points.device)[:, None]
         key = ((cloud * 1024 + cell[..., 0]) * 1024 + cell[..., 1]) * 1024 + cell[..., 2]
-        _, own, self.count = torch.unique(key, return_inverse=True, return_counts=True)
+        _, own, count = torch.unique(key, return_inverse=True, return_counts=True)
         self.own = own.view(-1)
+        self.order, self.first = self.own.sort(stable=True)[1], count.cumsum(0) - count
 
     def means(self, features: Tensor) -> Tensor:
         """Of features (B, N, C), for every point the mean over the points of its cloud in its cell: (B, N, C)."""
-        flat = features.reshape(-1, features.shape[2])
-        total = flat.new_zeros(len(self.count), flat.shape[1]).index_add(0, self.own, flat)
-        return (total / self.count[:, None].to(flat.dtype)).index_select(0, self.own).view_as(features)
+        return _CellMeans.apply(features, self.order, self.first, self.own)
+
+
+class _CellMeans(torch.autograd.Function):
+    """Means over cells, given back to each point: a symmetric matrix, so that its backward is itself."""
+
+    @staticmethod
+    def forward(ctx, features, order, first, own):
+        ctx.save_for_backward(order, first, own)
+        means = functional.embedding_bag(order, features.reshape(-1, features.shape[2]), first, mode="mean")
+        return means.index_select(0, own).view_as(features)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return _CellMeans.apply(grad, *ctx.saved_tensors), None, None, None

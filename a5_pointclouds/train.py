@@ -38,7 +38,7 @@ from common.data.cloud_set import Splits
 from common.outputs import make_folder, write_metrics, write_run
 from common.training import BEST, Experiment, fit, seed_everything
 
-EPOCHS = {"cls": 25, "seg": 20}
+EPOCHS = {"cls": 25, "seg": 15}
 SELECT = {"cls": "accuracy", "seg": "accuracy"}
 VALIDATION_POINTS = 2048
 
@@ -56,7 +56,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--num_epochs",
         type=positive_int,
         default=None,
-        help="epochs (default: cls 25, seg 20, twice as many with --augment so3)",
+        help="epochs (default: cls 25, seg 15, twice as many with --augment so3)",
     )
     parser.add_argument("--batch_size", type=positive_int, default=32, help="clouds in a batch, of each process")
     parser.add_argument("--lr", type=positive_float, default=2e-3, help="peak learning rate")

@@ -68,7 +68,9 @@ def softmax_rgb_blend(
     background = _background(blend_params, colors)
     # Only the pixels that see anything are worked on.
     pixel = (pix_to_face[..., 0].reshape(-1) >= 0).nonzero().squeeze(1)
-    seen, dists, zbuf = (t.reshape(-1, depth).index_select(0, pixel) for t in (pix_to_face, fragments.dists, fragments.zbuf))
+    seen, dists, zbuf = (
+        t.reshape(-1, depth).index_select(0, pixel) for t in (pix_to_face, fragments.dists, fragments.zbuf)
+    )
     seen, rgb = seen >= 0, colors.reshape(-1, depth, 3).index_select(0, pixel)
     near, far = (_per_pixel(z, pixel, height * width, dists) for z in (znear, zfar))
     share = torch.sigmoid(-dists / blend_params.sigma) * seen

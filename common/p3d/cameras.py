@@ -192,6 +192,8 @@ class _CalibratedCameras(CamerasBase):
     ):
         intrinsics = {"focal_length": focal_length, "principal_point": principal_point, "K": K}
         super().__init__(**intrinsics, R=R, T=T, _in_ndc=in_ndc, image_size=image_size, device=device)
+        if self.focal_length.dim() == 1:
+            self.focal_length = self.focal_length[:, None].expand(-1, 2)
         if image_size is not None and (self.image_size < 1).any():
             raise ValueError(f"image_size must be at least 1 pixel, got {self.image_size.tolist()}")
         if image_size is None and not in_ndc:

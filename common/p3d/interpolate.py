@@ -6,9 +6,7 @@ from torch import Tensor
 __all__ = ["interpolate_face_attributes"]
 
 
-def interpolate_face_attributes(
-    pix_to_face: Tensor, barycentric_coords: Tensor, face_attributes: Tensor
-) -> Tensor:
+def interpolate_face_attributes(pix_to_face: Tensor, barycentric_coords: Tensor, face_attributes: Tensor) -> Tensor:
     """Sum over the corners of barycentric coordinate times attribute, 0 where no face was seen.
 
     Args:
@@ -25,9 +23,7 @@ def interpolate_face_attributes(
     if face_attributes.dim() != 3 or face_attributes.shape[1] != 3:
         raise ValueError(f"face_attributes must be (F, 3, D), got {tuple(face_attributes.shape)}")
     if tuple(barycentric_coords.shape) != (*pix_to_face.shape, 3):
-        raise ValueError(
-            f"barycentric_coords must be {(*pix_to_face.shape, 3)}, got {tuple(barycentric_coords.shape)}"
-        )
+        raise ValueError(f"barycentric_coords must be {(*pix_to_face.shape, 3)}, got {tuple(barycentric_coords.shape)}")
     places, face, bary = seen_places(pix_to_face, barycentric_coords)
     return spread(interpolate(face_attributes, face, bary), places, pix_to_face.shape)
 

@@ -50,6 +50,7 @@ def specular(
     cosine = (normals * direction).sum(-1, keepdim=True)
     view = F.normalize(_match(camera_position, points) - points, dim=-1, eps=EPSILON)
     towards = F.relu((view * (2 * cosine * normals - direction)).sum(-1)) * (cosine[..., 0] > 0)
+    shininess = torch.as_tensor(shininess, dtype=towards.dtype, device=towards.device)
     shininess = shininess if shininess.dim() == towards.dim() else shininess.view(-1, *[1] * (towards.dim() - 1))
     return _match(color, points) * towards.pow(shininess)[..., None]
 
@@ -155,6 +156,8 @@ class Materials(TensorProperties):
         channels = self.ambient_color.shape[-1]
         for name in colors:
             if getattr(self, name).shape[-1] != channels:
-                raise ValueError(f"Expected {name} to have shape (N, {channels}); got {tuple(getattr(self, name).shape)}")
+                raise ValueError(
+                    f"Expected {name} to have shape (N, {channels}); got {tuple(getattr(self, name).shape)}"
+                )
         if self.shininess.shape != (self._N,):
             raise ValueError(f"shininess should have shape (N); got {tuple(self.shininess.shape)}")

@@ -83,7 +83,11 @@ class MeshRasterizer(nn.Module):
         projected = self.transform(meshes_world, **kwargs)
         settings = kwargs.get("raster_settings", self.raster_settings)
         cameras = kwargs.get("cameras", self.cameras)
-        clip, perspective, z_clip = settings.clip_barycentric_coords, settings.perspective_correct, settings.z_clip_value
+        clip, perspective, z_clip = (
+            settings.clip_barycentric_coords,
+            settings.perspective_correct,
+            settings.z_clip_value,
+        )
         if perspective is None:
             perspective = cameras.is_perspective()
         if z_clip is None and perspective and cameras.get_znear() is not None:

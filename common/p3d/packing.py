@@ -92,8 +92,9 @@ def packed_to_padded(inputs: Tensor, first_idxs: Tensor, max_size: int) -> Tenso
     return out.index_copy(0, slot, inputs).view(len(first_idxs), max_size, *inputs.shape[1:])
 
 
-def padded_to_packed(inputs: Tensor, first_idxs: Tensor, num_inputs: int) -> Tensor:
-    """The inverse of `packed_to_padded`: (num_inputs, ...) of padded rows (N, M, ...)."""
+def padded_to_packed(inputs: Tensor, first_idxs: Tensor, num_inputs: int, max_size_dim: int = 1) -> Tensor:
+    """The inverse of `packed_to_padded`: (num_inputs, ...) of padded rows (N, M, ...), M at dimension `max_size_dim`."""
+    inputs = inputs.movedim(max_size_dim, 1)
     rows = torch.arange(num_inputs, device=inputs.device)
     element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1
     return inputs[element, rows - first_idxs[element]]

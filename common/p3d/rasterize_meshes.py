@@ -61,7 +61,9 @@ def rasterize_meshes(
     if len(size) != 2 or min(size) < 1:
         raise ValueError(f"image_size must be a positive number or (height, width), got {image_size!r}")
     if faces_per_pixel < 1 or not blur_radius >= 0:
-        raise ValueError(f"faces_per_pixel must be at least 1 and blur_radius at least 0: {faces_per_pixel}, {blur_radius}")
+        raise ValueError(
+            f"faces_per_pixel must be at least 1 and blur_radius at least 0: {faces_per_pixel}, {blur_radius}"
+        )
     grid = PixelGrid(*size, int(faces_per_pixel))
     face_verts = meshes.verts_packed().index_select(0, meshes.faces_packed().reshape(-1)).view(-1, 3, 3)
     image = meshes.faces_packed_to_mesh_idx()
@@ -72,7 +74,9 @@ def rasterize_meshes(
     with torch.no_grad():
         drawn = _drawn(face_verts, cull_backfaces)
         slot, face = _nearest_faces(face_verts.detach()[drawn], image[drawn], measure, len(meshes), origin, drawn)
-    bary, depth, distance, _ = measure(face_verts.index_select(0, face), torch.div(slot, grid.depth, rounding_mode="floor"))
+    bary, depth, distance, _ = measure(
+        face_verts.index_select(0, face), torch.div(slot, grid.depth, rounding_mode="floor")
+    )
     if origin is not None:
         moved = back.index_select(0, face)
         bary, face = (bary[:, None] @ moved)[:, 0], origin.index_select(0, face)

@@ -224,7 +224,7 @@ def rotation_6d_to_matrix(d6: Tensor) -> Tensor:
 
 def matrix_to_rotation_6d(matrix: Tensor) -> Tensor:
     """First two rows of rotation matrices (..., 3, 3) as vectors (..., 6)."""
-    return matrix[..., :2, :].reshape(*matrix.shape[:-2], 6)
+    return matrix[..., :2, :].clone().reshape(*matrix.shape[:-2], 6)
 
 
 def random_quaternions(n: int, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Tensor:

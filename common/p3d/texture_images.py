@@ -61,8 +61,10 @@ def _shrunk(image: Tensor, level: int) -> Tensor:
 
 def _sample(kinds, images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor:
     """Texels from the images of `kinds`, the different ones among `images`."""
-    table = kinds[0].reshape(-1, kinds[0].shape[-1]) if len(kinds) == 1 else torch.cat(
-        [k.reshape(-1, k.shape[-1]) for k in kinds]
+    table = (
+        kinds[0].reshape(-1, kinds[0].shape[-1])
+        if len(kinds) == 1
+        else torch.cat([k.reshape(-1, k.shape[-1]) for k in kinds])
     )
     height, width = (kinds[0].shape[axis] for axis in (-3, -2))
     first: int | Tensor = 0

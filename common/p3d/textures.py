@@ -56,7 +56,9 @@ class TexturesBase:
             if rows is None:
                 continue
             if any(len(r) < s or (name not in self._padded and len(r) != s) for r, s in zip(rows, sizes, strict=True)):
-                raise ValueError(f"Textures do not match the dimensions of Meshes: {name[1:]} of {[len(r) for r in rows]}")
+                raise ValueError(
+                    f"Textures do not match the dimensions of Meshes: {name[1:]} of {[len(r) for r in rows]}"
+                )
             setattr(self, name, [r[:s] for r, s in zip(rows, sizes, strict=True)])
         self._padded = ()
 
@@ -177,7 +179,9 @@ class TexturesVertex(TexturesBase):
 
     def sample(self, face: Tensor, bary: Tensor, faces: Tensor) -> Tensor:
         features = self.verts_features_packed()
-        return interpolate(features.index_select(0, faces.reshape(-1)).view(len(faces), 3, features.shape[1]), face, bary)
+        return interpolate(
+            features.index_select(0, faces.reshape(-1)).view(len(faces), 3, features.shape[1]), face, bary
+        )
 
     def faces_verts_textures_packed(self, faces_packed: Tensor | None = None) -> Tensor:
         return self.verts_features_packed()[faces_packed]
@@ -284,7 +288,9 @@ class TexturesUV(TexturesBase):
         """(sum F_n, 3, 2)."""
         return torch.cat([uvs[f.clamp(min=0)] for uvs, f in zip(self._verts_uvs, self._faces_uvs, strict=True)])
 
-    def sample(self, face: Tensor, bary: Tensor, faces: Tensor | None = None, footprint: Tensor | None = None) -> Tensor:
+    def sample(
+        self, face: Tensor, bary: Tensor, faces: Tensor | None = None, footprint: Tensor | None = None
+    ) -> Tensor:
         """As in `TexturesBase`; `footprint` (M,), in shares of the image's side, is what a pixel covers."""
         uv = interpolate(self._corner_uvs(), face, bary)
         sizes = torch.tensor([len(f) for f in self._faces_uvs], device=uv.device)

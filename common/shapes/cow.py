@@ -146,7 +146,7 @@ def _onto_skin(verts: np.ndarray) -> np.ndarray:
         at = at.detach().requires_grad_()
         with torch.enable_grad():
             distance = cow_distance(at)
-        gradient = torch.autograd.grad(distance.sum(), at)[0]
+            gradient = torch.autograd.grad(distance.sum(), at)[0]
         at = at - (distance / gradient.square().sum(1).clamp(min=0.1))[:, None] * gradient
     return at.detach().numpy()
 
