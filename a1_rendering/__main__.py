@@ -1,9 +1,6 @@
 """Make every deliverable of this assignment."""
 
-import time
 from collections.abc import Sequence
-
-from tqdm import tqdm
 
 from a1_rendering import (
     camera_transforms,
@@ -19,8 +16,8 @@ from a1_rendering import (
     torus_render,
     tradeoffs,
 )
-from a1_rendering.deliverable import OUTPUT_DIR
-from common.cli import ArgumentParser, add_common_flags, command
+from common.cli import command
+from common.deliverables import make_all
 
 # What is made, in order: a name, the command, its flags.
 DELIVERABLES = (
@@ -45,20 +42,7 @@ DELIVERABLES = (
 @command
 def main(argv: Sequence[str] | None = None) -> None:
     """Run every command with its defaults; stop at the first that fails."""
-    parser = ArgumentParser("All deliverables of assignment 1; about 6 minutes on two cores.", "python -m a1_rendering")
-    add_common_flags(parser, OUTPUT_DIR)
-    args = parser.parse_args(argv)
-    shared = ["--device", args.device, "--seed", str(args.seed), "--output_dir", args.output_dir]
-    times = {}
-    for name, module, flags in tqdm(DELIVERABLES, desc="a1_rendering", unit="deliverable"):
-        tqdm.write(f"== {name}")
-        start = time.time()
-        code = module.main([*flags, *shared])
-        if code:
-            raise SystemExit(code)
-        times[name] = time.time() - start
-    for name, seconds in times.items():
-        print(f"{name:28s} {seconds:7.1f} s")
+    make_all("a1_rendering", DELIVERABLES, "All deliverables of assignment 1; about 6 minutes on two cores.", argv)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         ours, target = view(*extrinsics(relative)), view(R, T)
         metrics[f"psnr_{number}"] = psnr(ours, target)
         print(
-            f"{number}. {relative.words}: R_relative = {relative.R.round(decimals=3).tolist()}, T_relative = {relative.T}"
+            f"{number}. {relative.words}: R_relative = {relative.R.round().int().tolist()}, T_relative = {relative.T}"
         )
         print(f"   stands at {relative.eye}, looks at {relative.at}: PSNR {metrics[f'psnr_{number}']:.1f} dB")
         job.png(f"transform{number}.png", ours, only=False)

@@ -49,7 +49,7 @@ class TrainBatches(Dataset):
 
 
 def thinned(num_points: int, generator: np.random.Generator, share: float, fewest: int) -> int:
-    """How many points a training batch keeps: all, or for a ``share`` of the batches a random number from ``fewest``."""
+    """How many points a training batch keeps: all, or for a ``share`` of them a random number from ``fewest`` on."""
     if num_points <= fewest or generator.random() >= share:
         return num_points
     return int(np.exp(generator.uniform(np.log(fewest), np.log(num_points))))

@@ -43,7 +43,7 @@ def sigmoid_alpha_blend(colors: Tensor, fragments, blend_params: BlendParams) ->
 
 
 def silhouette_alpha(pix_to_face: Tensor, dists: Tensor, sigma: float) -> Tensor:
-    """(N, H, W): 1 - prod_k (1 - sigmoid(-d_k / sigma)) over the covered places alone, as 1 - exp(sum of logarithms)."""
+    """(N, H, W): 1 - prod_k (1 - sigmoid(-d_k / sigma)) over the covered places, as 1 - exp(sum of logarithms)."""
     places = (pix_to_face.reshape(-1) >= 0).nonzero().squeeze(1)
     hidden = F.logsigmoid(dists.reshape(-1).index_select(0, places) / sigma)
     pixel = torch.div(places, pix_to_face.shape[-1], rounding_mode="floor")

@@ -157,3 +157,26 @@ def try_get_projection_transform(cameras: CamerasBase, cameras_kwargs: dict) -> 
         return cameras.get_projection_transform(**cameras_kwargs)
     except NotImplementedError:
         return None
+
+
+def ndc_with_depth(cameras: CamerasBase | None, world: Tensor, kwargs: dict) -> Tensor:
+    """What a rasteriser takes: points (N, P, 3) of world points (N, P, 3), x and y in NDC, z the depth in view space.
+
+    Raises:
+        ValueError: no cameras, or neither one nor as many as point sets.
+    """
+    if cameras is None:
+        raise ValueError("Cameras must be given to the rasteriser or to its call")
+    if len(cameras) not in (1, len(world)):
+        raise ValueError(
+            f"a wrong number of cameras, {len(cameras)}, for a batch of {len(world)}: extend it to one each"
+        )
+    eps = kwargs.get("eps")
+    view = cameras.get_world_to_view_transform(**kwargs).transform_points(world, eps=eps)
+    to_ndc = cameras.get_ndc_camera_transform(**kwargs)
+    projection = try_get_projection_transform(cameras, kwargs)
+    if projection is not None:
+        ndc = projection.compose(to_ndc).transform_points(view, eps=eps)
+    else:
+        ndc = to_ndc.transform_points(cameras.transform_points(world, eps=eps, **kwargs), eps=eps)
+    return torch.cat((ndc[..., :2], view[..., 2:]), -1)

@@ -29,7 +29,7 @@ def interpolate_face_attributes(pix_to_face: Tensor, barycentric_coords: Tensor,
 
 
 def seen_places(pix_to_face: Tensor, barycentric_coords: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the places where a face was seen: their number (M,) in the flattened array, the face and (M, 3) coordinates."""
+    """Of the places where a face was seen: number (M,) in the flattened array, face (M,) and coordinates (M, 3)."""
     flat = pix_to_face.reshape(-1)
     places = (flat >= 0).nonzero().squeeze(1)
     if len(places) == len(flat):

@@ -31,7 +31,7 @@ def diffuse(normals: Tensor, color: Tensor, direction: Tensor) -> Tensor:
 def specular(
     points: Tensor, normals: Tensor, direction: Tensor, color: Tensor, camera_position: Tensor, shininess: Tensor
 ) -> Tensor:
-    """color * max(v . r, 0)^shininess, r the light's direction mirrored at the normal, v that to the camera (Phong 1975).
+    """color * max(v . r, 0)^shininess, r the light mirrored at the normal, v the way to the camera (Phong 1975).
 
     Args:
         points, normals: (N, ..., 3).

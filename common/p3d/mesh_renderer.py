@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .cameras import CamerasBase, try_get_projection_transform
+from .camera_base import ndc_with_depth
+from .cameras import CamerasBase
 from .meshes import Meshes
 from .rasterize_meshes import rasterize_meshes
 
@@ -64,19 +65,7 @@ class MeshRasterizer(nn.Module):
             ValueError: no cameras here nor in `kwargs`, or another number of cameras than of meshes.
         """
         cameras = kwargs.get("cameras", self.cameras)
-        if cameras is None:
-            raise ValueError("Cameras must be given to the MeshRasterizer or to its call")
-        if len(cameras) not in (1, len(meshes_world)):
-            raise ValueError(f"Wrong number ({len(cameras)}) of cameras for {len(meshes_world)} meshes")
-        world, eps = meshes_world.verts_padded(), kwargs.get("eps")
-        view = cameras.get_world_to_view_transform(**kwargs).transform_points(world, eps=eps)
-        to_ndc = cameras.get_ndc_camera_transform(**kwargs)
-        projection = try_get_projection_transform(cameras, kwargs)
-        if projection is not None:
-            ndc = projection.compose(to_ndc).transform_points(view, eps=eps)
-        else:
-            ndc = to_ndc.transform_points(cameras.transform_points(world, eps=eps), eps=eps)
-        return meshes_world.update_padded(torch.cat((ndc[..., :2], view[..., 2:]), -1))
+        return meshes_world.update_padded(ndc_with_depth(cameras, meshes_world.verts_padded(), kwargs))
 
     def forward(self, meshes_world: Meshes, **kwargs) -> Fragments:
         """Fragments of world meshes; keyword arguments replace the camera's attributes and the settings."""

@@ -93,7 +93,7 @@ def packed_to_padded(inputs: Tensor, first_idxs: Tensor, max_size: int) -> Tenso
 
 
 def padded_to_packed(inputs: Tensor, first_idxs: Tensor, num_inputs: int, max_size_dim: int = 1) -> Tensor:
-    """The inverse of `packed_to_padded`: (num_inputs, ...) of padded rows (N, M, ...), M at dimension `max_size_dim`."""
+    """The inverse of `packed_to_padded`: (num_inputs, ...) of rows (N, M, ...), M at dimension `max_size_dim`."""
     inputs = inputs.movedim(max_size_dim, 1)
     rows = torch.arange(num_inputs, device=inputs.device)
     element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1

@@ -103,7 +103,7 @@ class _Measure:
         self.grid, self.blur, self.perspective_correct, self.clip = grid, blur, perspective_correct, clip
 
     def __call__(self, face_verts: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of faces (M, 3, 3) and flat pixels (M,): barycentric (M, 3), depth (M,), signed distance (M,), inside (M,)."""
+        """Of faces (M, 3, 3) and flat pixels (M,): barycentric (M, 3), depth, signed distance and inside, all (M,)."""
         p = self._centres(pixel, face_verts.dtype)
         flat, z = face_verts[:, :, :2], face_verts[:, :, 2]
         a, b = flat[:, [1, 2, 0]], flat[:, [2, 0, 1]]

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .cameras import CamerasBase, try_get_projection_transform
+from .camera_base import ndc_with_depth
+from .cameras import CamerasBase
 from .point_pairs import PixelGrid, expand_hits, visible_points
 from .pointclouds import Pointclouds
 
@@ -91,21 +92,7 @@ class PointsRasterizer(nn.Module):
             ValueError: no cameras here nor in `kwargs`, or another number of cameras than of clouds.
         """
         cameras = kwargs.get("cameras", self.cameras)
-        if cameras is None:
-            raise ValueError("cameras must be given to the rasteriser or to its call")
-        world, eps = point_clouds.points_padded(), kwargs.get("eps")
-        if len(cameras) not in (1, len(point_clouds)):
-            raise ValueError(
-                f"{len(cameras)} cameras for {len(point_clouds)} clouds: extend the clouds to one per camera"
-            )
-        view = cameras.get_world_to_view_transform(**kwargs).transform_points(world, eps=eps)
-        to_ndc = cameras.get_ndc_camera_transform(**kwargs)
-        projection = try_get_projection_transform(cameras, kwargs)
-        if projection is not None:
-            ndc = projection.compose(to_ndc).transform_points(view, eps=eps)
-        else:
-            ndc = to_ndc.transform_points(cameras.transform_points(world, eps=eps, **kwargs), eps=eps)
-        return point_clouds.update_padded(torch.cat((ndc[..., :2], view[..., 2:]), -1))
+        return point_clouds.update_padded(ndc_with_depth(cameras, point_clouds.points_padded(), kwargs))
 
     def forward(self, point_clouds: Pointclouds, **kwargs) -> PointFragments:
         """Fragments of world points; keyword arguments replace the camera's attributes and the settings."""

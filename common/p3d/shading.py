@@ -1,4 +1,4 @@
-"""The light on the faces that pixels see. Only what is seen is lit; everything works on lists of (pixel, face) places."""
+"""The light on the faces that pixels see. Only what is seen is lit: all works on lists of (pixel, face) places."""
 
 import torch
 from torch import Tensor

@@ -63,7 +63,7 @@ class TexturesBase:
         self._padded = ()
 
     def sample(self, face: Tensor, bary: Tensor, faces: Tensor) -> Tensor:
-        """(M, C): the texture at barycentric coordinates (M, 3) of packed faces (M,); `faces` (F, 3) are all of them."""
+        """(M, C): the texture at barycentric coordinates (M, 3) of packed faces (M,); `faces` (F, 3) are all."""
         raise NotImplementedError
 
     def sample_textures(self, fragments, faces_packed: Tensor | None = None) -> Tensor:

@@ -20,9 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from a5_pointclouds.layers import Cells
 from a5_pointclouds.models import PointNetClassifier, PointNetSegmenter
 
 WIDTHS = (3, 64, 64, 64, 128, 1024)
+SEG_WIDTHS = (3, 64, 64, 64, 128, 512)
+SEG_MIX = (sum(SEG_WIDTHS[1:]) + len(PointNetSegmenter.cells) * 128, 192, 128)
 CLASSES = {"cls": 3, "seg": 6}
 
 
@@ -49,18 +52,23 @@ class PlainSegmenter(nn.Module):
 
     def __init__(self, num_classes: int):
         super().__init__()
-        self.layers = nn.ModuleList(shared(a, b) for a, b in zip(WIDTHS, WIDTHS[1:], strict=False))
-        widths = (sum(WIDTHS[1:]), 256, 256, 128)
-        self.mix = nn.Sequential(*(shared(a, b) for a, b in zip(widths, widths[1:], strict=False)))
-        self.classify = nn.Sequential(nn.Dropout(0.3), nn.Conv1d(128, num_classes, 1))
+        self.layers = nn.ModuleList(shared(a, b) for a, b in zip(SEG_WIDTHS, SEG_WIDTHS[1:], strict=False))
+        self.near = nn.ModuleList(nn.Sequential(shared(3, 64), shared(64, 64)) for _ in PointNetSegmenter.cells)
+        self.mix = nn.Sequential(*(shared(a, b) for a, b in zip(SEG_MIX, SEG_MIX[1:], strict=False)))
+        self.classify = nn.Sequential(nn.Dropout(0.3), nn.Conv1d(SEG_MIX[-1], num_classes, 1))
 
     def forward(self, points: Tensor) -> Tensor:
         """(B, N, 3) -> (B, N, K)."""
         local = [points.mT]
         for layer in self.layers:
             local.append(layer(local[-1]))
+        near = []
+        for size, layers in zip(PointNetSegmenter.cells, self.near, strict=True):
+            cells = Cells(points, size)
+            around = layers((points - cells.means(points)).mT)
+            near.append(cells.means(torch.cat([around, local[2]], 1).mT).mT)
         cloud = local[-1].amax(2, keepdim=True).expand_as(local[-1])
-        return self.classify(self.mix(torch.cat([*local[1:-1], cloud], 1))).mT
+        return self.classify(self.mix(torch.cat([*local[1:-1], *near, cloud], 1))).mT
 
 
 MODELS = {"cls": (PlainClassifier, PointNetClassifier), "seg": (PlainSegmenter, PointNetSegmenter)}
@@ -73,11 +81,11 @@ def products(*widths: int) -> int:
 
 def nominal_work(task: str, clouds: int, points: int) -> float:
     """Operations of a training step of the plain network, as the module's text counts them."""
-    per_point = products(*WIDTHS)
     if task == "cls":
-        forward = clouds * (points * per_point + products(1024, 512, 256, CLASSES[task]))
+        forward = clouds * (points * products(*WIDTHS) + products(1024, 512, 256, CLASSES[task]))
     else:
-        forward = clouds * points * (per_point + products(sum(WIDTHS[1:]), 256, 256, 128, CLASSES[task]))
+        near = len(PointNetSegmenter.cells) * products(3, 64, 64)
+        forward = clouds * points * (products(*SEG_WIDTHS) + near + products(*SEG_MIX, CLASSES[task]))
     return 3 * 2 * forward
 
 
