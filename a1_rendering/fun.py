@@ -73,7 +73,7 @@ def room(seed: int) -> tuple[Meshes, Meshes]:
     spots = ((1.5, 3.6), (-3.7, 1.2), (3.9, -0.9))
     pieces += [placed(vase, 0.8, *spot) for vase, spot in zip(vases, spots, strict=True)]
     pieces += [placed(lamp, 1.7, *spot) for lamp, spot in zip(lamps, ((-2.2, 3.7), (0.2, -4.2)), strict=True)]
-    pieces.append(placed(mesh_of_shape(plant(seed)), 1.3, -4.0, -2.4))
+    pieces.append(placed(mesh_of_shape(plant(seed)), 1.3, -3.0, -2.2))
     return placed(centred(cow()), 1.3, 0.0, 0.0, 180.0), join_meshes_as_scene(pieces)
 
 
@@ -161,8 +161,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     share = torch.linspace(0, 1, args.num_frames + 1)[:-1]
     middle = torch.tensor([0.0, 0.65, 0.0]).expand(args.num_frames, 3)
     if args.function == "full":
-        angle, height = 2 * np.pi * share, 2.1 + 0.9 * torch.sin(2 * np.pi * share)
-        eyes = torch.stack((5.6 * torch.sin(angle), height, 5.6 * torch.cos(angle)), 1)
+        angle, height = 2 * np.pi * share, 2.4 + 0.9 * torch.sin(2 * np.pi * share)
+        eyes = torch.stack((6.2 * torch.sin(angle), height, 6.2 * torch.cos(angle)), 1)
         fovs = [46.0] * args.num_frames
     else:
         verts = room(args.seed)[0].verts_packed() - middle[0]

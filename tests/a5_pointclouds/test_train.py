@@ -36,7 +36,7 @@ def test_metrics(trained, read_json, task):
     assert all(math.isfinite(value) for value in metrics.values())
     assert 0 <= metrics["test_accuracy_low"] <= metrics["test_accuracy"] <= metrics["test_accuracy_high"] <= 1
     assert metrics["epochs"] == 2 and metrics["best_epoch"] in (1, 2)
-    assert metrics["parameters"] == (808_003 if task == "cls" else 594_371)
+    assert metrics["parameters"] == (808_003 if task == "cls" else 327_363)
 
 
 @pytest.mark.parametrize("task", ["cls", "seg"])
