@@ -20,7 +20,7 @@ from a5_pointclouds.data import evaluation_batches, gather
 from a5_pointclouds.evaluate import Predictions, report
 from a5_pointclouds.figures import confusion_figure, still
 from a5_pointclouds.models import MODELS, build_model
-from a5_pointclouds.options import check_batch_size, checkpoint_path, evaluation_parser, load_splits
+from a5_pointclouds.options import check_batch_size, checkpoint_path, evaluation_parser, fitting_weights, load_splits
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import UserError, command, positive_float, positive_int, resolve_device
 from common.data.cloud_set import JoinedSet, PointCloudSet, join_splits
@@ -118,16 +118,14 @@ def pretrained(contents: dict, num_classes: int, path: Path) -> nn.Module:
     """The checkpoint's model with an output for each of ``num_classes``; its last layer is new where that differs."""
     settings = {**contents["model"], "num_classes": num_classes}
     model = build_model(**settings)
-    own = model.state_dict()
-    fitting = {name: value for name, value in contents["weights"].items() if own[name].shape == value.shape}
-    load_weights(model, {"weights": {**own, **fitting}}, path)
+    load_weights(model, {"weights": fitting_weights(model, contents, path)[0]}, path)
     return model
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags of this command."""
     parser = evaluation_parser(
-        "Fine-tune and test by cross-validation over all clouds of a small data set; some 5 minutes on two cores.",
+        "Fine-tune and test by cross-validation over all clouds of a small data set; some 10 minutes on two cores.",
         "python -m a5_pointclouds.cross_validate --task cls --main_dir my_scans --exp_name so3 --augment so3",
     )
     parser.set_defaults(num_points=4096)

@@ -83,4 +83,6 @@ def report(result: Predictions, class_names: tuple[str, ...], prefix: str = "tes
             metrics[f"{prefix}_accuracy_{name.replace(' ', '_')}"] = class_accuracies(result.confusion)[k].item()
         if ious is not None and torch.isfinite(ious[k]):
             metrics[f"{prefix}_iou_{name.replace(' ', '_')}"] = ious[k].item()
+        for other, count in zip(class_names, result.confusion[k].tolist(), strict=True):
+            metrics[f"{prefix}_confusion_{name}_as_{other}".replace(" ", "_")] = count
     return metrics

@@ -1,5 +1,6 @@
 """Figures and GIFs of this assignment: curves, confusion matrices, clouds with what the model says of them."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def classification_outputs(result: Predictions, clouds: PointCloudSet, folder: P
         index: a cloud of the split to show as well, by position.
     """
     names = clouds.class_names
+    _remove_old(folder)
     confusion_figure(result.confusion, names, folder / "confusion.png")
     random = np.random.default_rng(0).permutation(len(clouds))[:6].tolist()
     failures = _failures(result)
@@ -92,7 +94,7 @@ def classification_outputs(result: Predictions, clouds: PointCloudSet, folder: P
         points = torch.from_numpy(clouds.cloud(i)[0])
         caption = f"{true}: said {said}"
         frames = add_caption(turntable(points, height_colors(points)), caption)
-        save_gif(folder / f"{kind}_{i:04d}_{true}_as_{said}.gif".replace(" ", "_"), frames, fps=15)
+        save_gif(folder / (re.sub(r"\W+", "_", f"{kind}_{i:04d}_{true}_as_{said}") + ".gif"), frames, fps=15)
         stills.append(frames[0])
     save_png(folder / "examples.png", image_grid(stills, columns=min(6, len(stills))))
     missing = [name for k, name in enumerate(names) if not ((result.target == k) & (result.predicted != k)).any()]
@@ -100,6 +102,13 @@ def classification_outputs(result: Predictions, clouds: PointCloudSet, folder: P
         f"GIFs: {len(random)} random clouds, {len(failures)} failures"
         + (f" (none among {', '.join(missing)})" if missing else "")
     )
+
+
+def _remove_old(folder: Path) -> None:
+    """GIFs of an earlier run go: they are not what the present model does."""
+    for kind in ("random", "failure", "object", "best", "worst"):
+        for path in folder.glob(f"{kind}_[0-9]*.gif"):
+            path.unlink()
 
 
 def _failures(result: Predictions) -> list[int]:
@@ -114,6 +123,7 @@ def segmentation_outputs(
     result: Predictions, clouds: PointCloudSet, folder: Path, label: Labeller, index: int | None = None
 ) -> None:
     """The confusion matrix, best, random and worst clouds beside the ground truth, and a histogram of accuracies."""
+    _remove_old(folder)
     confusion_figure(result.confusion, clouds.class_names, folder / "confusion.png")
     order = result.object_accuracy.argsort(descending=True).tolist()
     chosen = [("best", i) for i in order[:3]] + [("worst", i) for i in order[::-1][:3]]

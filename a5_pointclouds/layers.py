@@ -57,7 +57,7 @@ class PointwiseBlock(nn.Module):
     def forward(self, x: Tensor, cloud: Tensor | None = None, product: torch.dtype = torch.float32) -> Tensor:
         """(B, N, inputs), and (B, cloud_inputs) or None, to (B, N, outputs) of type ``product``."""
         shift = None if self.cloud_weight is None else cloud @ self.cloud_weight.T
-        if self.training and self.weight.shape[1] >= self.weight.shape[0]:
+        if self.training and self.weight.shape[1] >= self.weight.shape[0] and x.shape[0] * x.shape[1] > 1:
             return self._normalised(x, shift, product)
         weight, bias = self._fold(x, shift)
         return _FoldedRelu.apply(x.to(product), weight.to(product), bias.to(product))

@@ -133,7 +133,7 @@ class PrincipalFrame(nn.Module):
 @torch.no_grad()  # axes of equal spread have no derivative
 def principal_axes(centred: Tensor) -> Tensor:
     """Rotations (B, 3, 3) whose columns are the axes of greatest to least spread of centred clouds (B, N, 3)."""
-    spread = (centred.mT @ centred / centred.shape[1]).double().cpu()
+    spread = (centred.mT @ centred / centred.shape[1]).cpu().double()
     axes = torch.linalg.eigh(spread).eigenvectors.flip(-1)
     proper = torch.linalg.det(axes).sign()
     return torch.cat([axes[..., :2], axes[..., 2:] * proper[:, None, None]], -1).to(centred)

@@ -131,9 +131,29 @@ def load_trained(args: argparse.Namespace, task: str) -> Trained:
     return Trained(model.to(device).eval(), tuple(contents["classes"]), path, device)
 
 
+def fitting_weights(model: torch.nn.Module, contents: dict, path: Path) -> tuple[dict[str, torch.Tensor], int]:
+    """A checkpoint's weights for a model whose last layer may have another number of outputs, and how many stay fresh.
+
+    Raises:
+        UserError: the checkpoint differs in anything but the last layer.
+    """
+    own, stored = model.state_dict(), contents["weights"]
+    last = list(own)[-2:]  # weight and bias of the last layer
+    wrong = [n for n in own if n not in last and (n not in stored or stored[n].shape != own[n].shape)]
+    wrong += [n for n in stored if n not in own]
+    if wrong:
+        raise UserError(
+            f"checkpoint {path}: its layers are not those of this model, as {wrong[0]}; train again, or use the "
+            "version that made it"
+        )
+    fresh = [n for n in last if n not in stored or stored[n].shape != own[n].shape]
+    return {n: own[n] if n in fresh else stored[n] for n in own}, len(fresh)
+
+
 def check_classes(trained: Trained, clouds: PointCloudSet) -> None:
-    """Raise UserError where the data has classes that the model was not trained on."""
-    if len(clouds.class_names) != len(trained.classes):
+    """Raise UserError where the data has other classes than the model was trained on, or the same in another order."""
+    same_names = set(clouds.class_names) == set(trained.classes) and tuple(clouds.class_names) != trained.classes
+    if len(clouds.class_names) != len(trained.classes) or same_names:
         raise UserError(
             f"checkpoint {trained.path} knows {len(trained.classes)} classes ({', '.join(trained.classes)}), the data "
             f"has {len(clouds.class_names)} ({', '.join(clouds.class_names)}); use the data it was trained for"

@@ -20,11 +20,11 @@ from a5_pointclouds.augment import add_noise, add_outliers, axis_rotation, cut_r
 from a5_pointclouds.eval_seg import labeller
 from a5_pointclouds.evaluate import Predictions, predict, summary
 from a5_pointclouds.figures import save_figure, still
-from a5_pointclouds.options import Trained, check_classes, evaluation_parser, load_splits, load_trained
+from a5_pointclouds.options import OUTPUT_DIR, Trained, check_classes, evaluation_parser, load_splits, load_trained
 from common.cli import command
 from common.data.cloud_set import PointCloudSet
-from common.metrics import wilson_interval
-from common.outputs import make_folder, write_metrics, write_run
+from common.metrics import bootstrap_interval, wilson_interval
+from common.outputs import atomic_path, make_folder, write_metrics, write_run
 from common.visualize import image_grid, label_colors, save_gif, save_png, side_by_side
 
 ANGLES = (0, 10, 20, 30, 60, 90, 120, 150, 180)
@@ -103,7 +103,10 @@ def measure(models: dict[str, Trained], clouds: PointCloudSet, num_points: int, 
             for sweep in SWEEPS:
                 for level in sweep.levels:
                     result = sweep_accuracy(trained, clouds, sweep, level, num_points, seed)
-                    low, high = wilson_interval(float(result.object_accuracy.sum()), len(clouds))
+                    if result.predicted.ndim == 1:
+                        low, high = wilson_interval(float(result.object_accuracy.sum()), len(clouds))
+                    else:
+                        low, high = bootstrap_interval(result.object_accuracy)
                     table[name][sweep.name].append({"level": level, **summary(result), "low": low, "high": high})
                     bar.update()
     return table
@@ -136,14 +139,15 @@ def curves(table: dict[str, dict], path: Path, baseline: float) -> None:
     save_figure(figure, path)
 
 
-def print_table(table: dict[str, dict]) -> None:
+def text_table(table: dict[str, dict]) -> str:
     """Every level of every sweep, the models side by side."""
     names = list(table)
-    print(f"{'change':26s} {'level':>8s} " + " ".join(f"{name[:16]:>16s}" for name in names))
+    lines = [f"{'change':26s} {'level':>8s} " + " ".join(f"{name[:16]:>16s}" for name in names)]
     for sweep in SWEEPS:
         for k, level in enumerate(sweep.levels):
             scores = (table[name][sweep.name][k]["accuracy"] for name in names)
-            print(f"{sweep.name:26s} {level:8g} " + " ".join(f"{score:16.4f}" for score in scores))
+            lines.append(f"{sweep.name:26s} {level:8g} " + " ".join(f"{score:16.4f}" for score in scores))
+    return "\n".join(lines)
 
 
 def show(trained: Trained, clouds: PointCloudSet, task: str, folder: Path, seed: int) -> None:
@@ -207,7 +211,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = evaluation_parser(
         "Accuracy of trained models against rotation, point count, noise, outliers, missing regions and scale; "
         "2 minutes a classifier and 6 a segmenter on two cores.",
-        "python -m a5_pointclouds.robustness --task cls --load_checkpoint best_model so3/best_model.pt",
+        "python -m a5_pointclouds.robustness --task cls --load_checkpoint best_model "
+        f"{OUTPUT_DIR}/cls_so3/checkpoints/best_model.pt",
     )
     parser.set_defaults(num_points=1024)
     parser.add_argument("--task", choices=("cls", "seg"), default="cls", help="which task")
@@ -219,18 +224,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     clouds = load_splits(args, args.task).test
     for trained in models.values():
         check_classes(trained, clouds)
+    if clouds.points_per_cloud < max(COUNTS):
+        print(f"note: clouds hold {clouds.points_per_cloud} points; larger counts are drawn with replacement")
     folder = make_folder(Path(args.output_dir) / f"robustness_{args.task}", "--output_dir")
     table = measure(models, clouds, args.num_points, args.seed)
-    print_table(table)
+    print(text_table(table))
+    with atomic_path(folder / "robustness.txt") as temporary:
+        temporary.write_text(text_table(table) + "\n")
     first = next(iter(table.values()))
     baseline = first["noise"][0]["majority_baseline"]
     curves(table, folder / "robustness.png", baseline)
     show(next(iter(models.values())), clouds, args.task, folder, args.seed)
     metrics = {
-        f"{model}/{sweep}/{row['level']:g}/accuracy".replace(" ", "_"): row["accuracy"]
+        f"{model}/{sweep}/{row['level']:g}/{name}".replace(" ", "_"): value
         for model, sweeps in table.items()
         for sweep, rows in sweeps.items()
         for row in rows
+        for name, value in row.items()
+        if name not in ("level", "majority_baseline")
     }
     write_metrics(folder, {**metrics, "majority_baseline": baseline, "seconds": time.time() - started})
     write_run(

@@ -1,6 +1,7 @@
 """Train a point-cloud classifier or part segmenter; ends with its test figures and GIFs."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ from a5_pointclouds.options import (
     checkpoint_folder,
     checkpoint_path,
     experiment_folder,
+    fitting_weights,
     load_splits,
 )
 from common import distributed
@@ -39,7 +41,6 @@ from common.outputs import make_folder, write_metrics, write_run
 from common.training import BEST, Experiment, fit, seed_everything
 
 EPOCHS = {"cls": 25, "seg": 15}
-SELECT = {"cls": "accuracy", "seg": "accuracy"}
 VALIDATION_POINTS = 2048
 
 
@@ -131,7 +132,7 @@ def build_experiment(args: argparse.Namespace, splits: Splits, device: torch.dev
         batches,
         loss,
         validate,
-        SELECT[args.task],
+        "accuracy",
         description,
         device,
         args.seed,
@@ -153,18 +154,16 @@ def _start_from(model: nn.Module, args: argparse.Namespace) -> None:
                 f"checkpoint {path}: it holds {contents.get('model')}, which is another --{flag} than this run's "
                 f"{getattr(args, flag)}"
             )
-    own = model.state_dict()
-    weights = {k: v for k, v in contents["weights"].items() if k in own and own[k].shape == v.shape}
-    load_weights(model, {"weights": {**own, **weights}}, path)
-    print(
-        f"starting from {path}"
-        + ("" if len(weights) == len(own) else f" ({len(own) - len(weights)} tensors left fresh)")
-    )
+    weights, fresh = fitting_weights(model, contents, path)
+    load_weights(model, {"weights": weights}, path)
+    print(f"starting from {path}" + (" (the last layer is new)" if fresh else ""))
 
 
-def _writer(folder):
+def _writer(folder, resume: bool):
     from torch.utils.tensorboard import SummaryWriter
 
+    if not resume:
+        shutil.rmtree(folder / "logs", ignore_errors=True)  # curves of an earlier run would join these
     return SummaryWriter(folder / "logs")
 
 
@@ -187,12 +186,6 @@ def finish(args: argparse.Namespace, experiment: Experiment, splits: Splits, fol
         "parameters": sum(p.numel() for p in model.parameters()),
         "seconds": time.time() - started,
     }
-    training_curves(progress.history, folder / "curves.png")
-    if args.task == "cls":
-        classification_outputs(result, splits.test, folder)
-    else:
-        trained = Trained(model.eval(), splits.test.class_names, path, experiment.device)
-        segmentation_outputs(result, splits.test, folder, labeller(trained, torch.arange(len(trained.classes))))
     write_metrics(folder, metrics)
     write_run(
         folder,
@@ -202,6 +195,12 @@ def finish(args: argparse.Namespace, experiment: Experiment, splits: Splits, fol
         device=str(experiment.device),
         data={"source": splits.train.source, "fingerprint": splits.train.fingerprint},
     )
+    training_curves(progress.history, folder / "curves.png")
+    if args.task == "cls":
+        classification_outputs(result, splits.test, folder)
+    else:
+        trained = Trained(model.eval(), splits.test.class_names, path, experiment.device)
+        segmentation_outputs(result, splits.test, folder, labeller(trained, torch.arange(len(trained.classes))))
     extra = f", mean IoU {metrics['test_mean_iou']:.4f}" if args.task == "seg" else ""
     print(
         f"test accuracy {metrics['test_accuracy']:.4f} (95 % interval {metrics['test_accuracy_low']:.4f} to "
@@ -229,7 +228,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         count = sum(p.numel() for p in experiment.model.parameters())
         if distributed.rank() == 0:
             print(f"{args.arch} for {args.task}: {count:,} parameters, on {device}; checkpoints in {checkpoints}")
-        writer = _writer(folder) if distributed.rank() == 0 else None
+        writer = _writer(folder, args.resume) if distributed.rank() == 0 else None
         progress = fit(
             experiment,
             args.num_epochs,
@@ -240,7 +239,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             writer=writer,
         )
         if distributed.rank() == 0:
-            finish(args, experiment, splits, folder, started, progress)
+            try:
+                finish(args, experiment, splits, folder, started, progress)
+            except KeyboardInterrupt:
+                said = f"the training is complete and saved in {checkpoints}; the same command with --resume goes on"
+                raise KeyboardInterrupt(f"{said} to its test and figures") from None
         distributed.barrier()
     finally:
         distributed.stop()

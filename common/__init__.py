@@ -13,5 +13,5 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 # fresh pages again, a tenth of its time or more. Keep up to 1 GB blocks, as it does for smaller ones.
 if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
-    ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 30)
-    ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+    if ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 30):  # an old glibc refuses, and then keeps its own ways
+        ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)

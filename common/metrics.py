@@ -33,10 +33,14 @@ def shape_ious(predicted: Tensor, target: Tensor, num_classes: int) -> Tensor:
     This is the ShapeNetPart convention without its bonus: there a part that is absent and not predicted counts as 1,
     here it does not count.
     """
-    classes = torch.arange(num_classes, device=target.device)
-    p, t = predicted[..., None] == classes, target[..., None] == classes
-    both, either = (p & t).sum(1).double(), (p | t).sum(1).double()
-    return torch.where(either > 0, both / either, torch.nan).nanmean(1)
+    offset = torch.arange(len(target), device=target.device)[:, None] * num_classes
+
+    def counts(labels: Tensor) -> Tensor:
+        return torch.bincount((labels.long() + offset)[labels >= 0], minlength=len(target) * num_classes).double()
+
+    both = counts(torch.where(predicted == target, target, -1))
+    either = counts(predicted) + counts(target) - both
+    return torch.where(either > 0, both / either, torch.nan).view(-1, num_classes).nanmean(1)
 
 
 def part_ious(confusion: Tensor) -> Tensor:

@@ -118,7 +118,7 @@ def fit(
                 progress.epoch, progress.seconds = epoch, time.time() - start
                 progress.history.append({"epoch": epoch, **row})
                 _record(experiment, progress, folder, checkpoint_every, writer)
-                interrupt.check()
+                interrupt.check(experiment.device)
                 if max_minutes and distributed.agree(progress.seconds > 60 * max_minutes, experiment.device):
                     break
     except KeyboardInterrupt:
@@ -149,9 +149,12 @@ class _Interrupt:
             raise KeyboardInterrupt
         self.received = True
 
-    def check(self) -> None:
-        """Raise KeyboardInterrupt when a signal has come."""
-        if self.received:
+    def check(self, device: torch.device | None = None) -> None:
+        """Raise KeyboardInterrupt when a signal has come; several processes stop together, where a device is given."""
+        if distributed.world_size() > 1:
+            if device is not None and distributed.agree(self.received, device):
+                raise KeyboardInterrupt
+        elif self.received:
             raise KeyboardInterrupt
 
 

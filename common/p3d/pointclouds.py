@@ -57,6 +57,11 @@ class Pointclouds(Structure):
         return self._points.device
 
     @property
+    def valid(self) -> Tensor:
+        """(N,) bool: which clouds have points."""
+        return self.num_points_per_cloud() > 0
+
+    @property
     def _C(self) -> int | None:
         return None if self._features is None else self._features.shape[1]
 
@@ -198,6 +203,18 @@ class Pointclouds(Structure):
     def scale(self, scale: float | Tensor) -> Self:
         """A copy with the points multiplied by a number or by one per cloud (N,)."""
         return self._map(lambda rows: rows).scale_(scale)
+
+    def estimate_normals(
+        self, neighborhood_size: int = 50, disambiguate_directions: bool = True, assign_to_self: bool = False
+    ) -> Tensor:
+        """Normals (N, max P_n, 3) by `estimate_pointcloud_normals`; kept as this object's own if `assign_to_self`."""
+        from .point_normals import estimate_pointcloud_normals
+
+        normals = estimate_pointcloud_normals(self, neighborhood_size, disambiguate_directions)
+        if assign_to_self:
+            self._normals = self._unpad(normals)
+            normals = self.normals_padded()
+        return normals
 
     def get_bounding_boxes(self) -> Tensor:
         """(N, 3, 2): least and greatest coordinate of each cloud on each axis; (inf, -inf) of an empty cloud."""

@@ -80,6 +80,9 @@ def test_report_of_a_classifier():
         "val_accuracy": 4 / 6, "val_mean_class_accuracy": 4 / 6, "majority_baseline": 0.5, "val_accuracy_low": low,
         "val_accuracy_high": high, "val_accuracy_chair": 2 / 3, "val_accuracy_floor_lamp": 2 / 3,
     }  # fmt: skip
+    names, counts = ("chair", "floor_lamp", "vase"), ((2, 1, 0), (1, 2, 0), (0, 0, 0))
+    for name, row in zip(names, counts, strict=True):
+        expected |= {f"val_confusion_{name}_as_{other}": n for other, n in zip(names, row, strict=True)}
     assert report(result, ("chair", "floor lamp", "vase"), "val") == pytest.approx(expected)
 
 
@@ -95,6 +98,9 @@ def test_report_of_a_segmenter():
         "test_mean_iou": ((1 / 2 + 2 / 3) / 2 + 1) / 2, "test_accuracy_back": 5 / 6, "test_accuracy_seat": 1,
         "test_iou_back": 5 / 6, "test_iou_seat": 2 / 3,
     }  # fmt: skip
+    names, counts = ("back", "seat", "leg"), ((5, 1, 0), (0, 2, 0), (0, 0, 0))
+    for name, row in zip(names, counts, strict=True):
+        expected |= {f"test_confusion_{name}_as_{other}": n for other, n in zip(names, row, strict=True)}
     assert metrics == pytest.approx(expected)
 
 

@@ -213,6 +213,11 @@ def test_means_over_cells_are_those_of_a_plain_loop():
     assert gradcheck(cells.means, features.requires_grad_())
 
 
+def test_a_single_row_goes_through_a_layer_with_more_inputs_than_outputs():
+    layer = layer_of(inputs=5, outputs=2)
+    assert layer(torch.randn(1, 1, 5, dtype=torch.float64)).isfinite().all()
+
+
 def test_cells_far_away_are_told_apart_and_numbers_stay_in_range():
     cells = Cells(torch.tensor([[[1e9, 0, 0], [-1e9, 0, 0], [1e9, 0, 0.0]]]), 0.1)
     assert cells.means(torch.tensor([[[1.0], [5.0], [3.0]]])).flatten().tolist() == [2.0, 5.0, 2.0]

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -160,6 +161,14 @@ def test_classes_must_be_as_many(segmenter, three):
         check_classes(segmenter, three.test)
     with pytest.raises(UserError, match="knows 4 classes"):
         merge_labels(None, segmenter, three.test)
+
+
+def test_the_same_classes_in_another_order_are_refused():
+    trained = Trained(torch.nn.Identity(), ("chair", "vase", "lamp"), Path("model.pt"), torch.device("cpu"))
+    check_classes(trained, SimpleNamespace(class_names=("chair", "vase", "lamp")))
+    check_classes(trained, SimpleNamespace(class_names=("one", "two", "three")))
+    with pytest.raises(UserError, match="chair, lamp, vase"):
+        check_classes(trained, SimpleNamespace(class_names=("chair", "lamp", "vase")))
 
 
 def test_labels_are_mapped(segmenter, three, make_clouds):

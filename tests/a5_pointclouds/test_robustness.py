@@ -109,9 +109,7 @@ def test_the_table_has_every_level_and_repeats(clouds, capsys):
         rows = table["one"][sweep.name]
         assert tuple(row["level"] for row in rows) == sweep.levels
         assert all(row["accuracy"] == 0.5 and row["low"] < 0.5 < row["high"] for row in rows)
-    capsys.readouterr()
-    robustness.print_table(table)
-    lines = capsys.readouterr().out.splitlines()
+    lines = robustness.text_table(table).splitlines()
     assert len(lines) == 1 + len(EVERY_LEVEL) and lines[0].split() == ["change", "level", "one", "two"]
 
 
@@ -125,9 +123,12 @@ def test_one_of_each_is_found_wherever_it_stands(clouds, shells, make_clouds):
 def test_the_command(studied, read_json, check_pictures, task):
     folder = studied[0] / f"robustness_{task}"
     metrics = read_json(folder / "metrics.json")
-    named = {f"best_model/{name}/{level:g}/accuracy".replace(" ", "_") for name, level in EVERY_LEVEL}
+    figures = ["accuracy", "mean_class_accuracy", "low", "high", *(["mean_iou"] if task == "seg" else [])]
+    levels = [f"best_model/{name}/{level:g}".replace(" ", "_") for name, level in EVERY_LEVEL]
+    named = {f"{level}/{figure}" for level in levels for figure in figures}
     assert set(metrics) == named | {"majority_baseline", "seconds"}
     assert all(0 <= metrics[name] <= 1 for name in named)
+    assert len((folder / "robustness.txt").read_text().splitlines()) == 1 + len(EVERY_LEVEL)
     check_pictures(folder, {"robustness.png", "examples.png"}, 8)
     assert {"rotation_about_x_30.gif", "points_100.gif"} <= {path.name for path in folder.iterdir()}
     assert list(read_json(folder / "run.json")["checkpoints"]) == ["best_model"]

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from a5_pointclouds import figures, train
 from a5_pointclouds.evaluate import predict
 from a5_pointclouds.models import build_model
-from common.checkpoint import load_checkpoint
+from common.checkpoint import load_checkpoint, save_checkpoint
 
 QUICK = ("--num_epochs", 2, "--num_points", 64, "--batch_size", 9)
 FIGURES = {
@@ -32,7 +32,8 @@ def test_metrics(trained, read_json, task):
     metrics = read_json(trained[0] / f"{task}_exp" / "metrics.json")
     per_class = {f"test_accuracy_{name}" for name in NAMES[task]}
     extra = {"test_mean_iou", *(f"test_iou_{name}" for name in NAMES[task])} if task == "seg" else set()
-    assert set(metrics) == FIGURES | per_class | extra
+    confusion = {f"test_confusion_{name}_as_{other}" for name in NAMES[task] for other in NAMES[task]}
+    assert set(metrics) == FIGURES | per_class | extra | confusion
     assert all(math.isfinite(value) for value in metrics.values())
     assert 0 <= metrics["test_accuracy_low"] <= metrics["test_accuracy"] <= metrics["test_accuracy_high"] <= 1
     assert metrics["epochs"] == 2 and metrics["best_epoch"] in (1, 2)
@@ -163,7 +164,27 @@ def test_another_number_of_classes_leaves_the_last_layer_fresh(tmp_path, run, tr
     given = trained[0] / "seg_exp" / "checkpoints" / "best_model.pt"
     flags = ("--task", "seg", "--num_seg_class", 4, "--num_epochs", 1, "--load_checkpoint", given)
     result = run(train, tmp_path, *QUICK, *flags)
-    assert result.code == 0 and "(2 tensors left fresh)" in result.out
+    assert result.code == 0 and "(the last layer is new)" in result.out
+
+
+def test_a_checkpoint_of_other_layers_is_refused(tmp_path, run, trained):
+    given = trained[0] / "cls_exp" / "checkpoints" / "best_model.pt"
+    contents = load_checkpoint(given)
+    contents["weights"]["encoder.pool.weight"] = torch.zeros(7, 128)
+    save_checkpoint(tmp_path / "other.pt", contents)
+    result = run(
+        train, tmp_path, *QUICK, "--task", "cls", "--num_epochs", 1, "--load_checkpoint", tmp_path / "other.pt"
+    )
+    assert result.code == 2 and "its layers are not those of this model, as encoder.pool.weight" in result.err
+
+
+def test_gifs_of_an_earlier_run_go(tmp_path, run):
+    (tmp_path / "cls_exp").mkdir()
+    for name in ("failure_0001_vase_as_lamp.gif", "mine.gif"):
+        (tmp_path / "cls_exp" / name).write_text("old")
+    assert run(train, tmp_path, *QUICK, "--task", "cls", "--num_epochs", 1).code == 0
+    left = {path.name for path in (tmp_path / "cls_exp").glob("*.gif") if path.stat().st_size == 3}
+    assert left == {"mine.gif"}
 
 
 def test_max_minutes_ends_the_run_early_but_whole(tmp_path, run, read_json):

@@ -161,3 +161,15 @@ def test_boxes():
 def test_nonsense_is_refused(call):
     with pytest.raises(ValueError):
         call()
+
+
+def test_estimated_normals_can_be_kept():
+    generator = torch.Generator().manual_seed(0)
+    balls = [torch.nn.functional.normalize(torch.randn(n, 3, generator=generator), dim=1) for n in (300, 200)]
+    clouds = Pointclouds(balls)
+    normals = clouds.estimate_normals(12)
+    assert clouds.normals_packed() is None and clouds.valid.tolist() == [True, True]
+    assert torch.equal(clouds.estimate_normals(12, assign_to_self=True)[0], normals[0])
+    cosine = (clouds.normals_packed() * clouds.points_packed()).sum(1).abs()
+    assert clouds.normals_padded().shape == (2, 300, 3) and cosine.min() > 0.9
+    assert Pointclouds([balls[0], torch.zeros(0, 3)]).valid.tolist() == [True, False]
