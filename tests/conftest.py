@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
+settings.register_profile("repeatable", derandomize=True)  # the same examples on every machine and in every run
+settings.load_profile("repeatable")
 
 
 @pytest.fixture
