@@ -45,7 +45,7 @@ def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid
         face, x0, width, y0, height = face[row], x0[row], width[row], y0[row] + shift, height[row] - shift
         height = height.clamp(max=limit)
     sizes = torch.tensor(SIZES, device=face.device)
-    kind = torch.bucketize(width, sizes) * 64 + torch.bucketize(height, sizes)
+    kind = torch.bucketize(torch.maximum(width, height), sizes)
     kind, order = kind.sort(stable=True)
     edges = _Edges(face_verts, blur)
     start = 0

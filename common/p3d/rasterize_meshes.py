@@ -102,7 +102,7 @@ class _Measure:
     def __init__(self, grid: PixelGrid, blur: float, perspective_correct: bool, clip: bool):
         self.grid, self.blur, self.perspective_correct, self.clip = grid, blur, perspective_correct, clip
 
-    def __call__(self, face_verts: Tensor, pixel: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def __call__(self, face_verts: Tensor, pixel: Tensor, far: bool = True) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of faces (M, 3, 3) and flat pixels (M,): barycentric (M, 3), depth, signed distance and inside, all (M,)."""
         p = self._centres(pixel, face_verts.dtype)
         flat, z = face_verts[:, :, :2], face_verts[:, :, 2]
@@ -118,6 +118,8 @@ class _Measure:
             bary = bary.clamp(min=0.0)
             bary = bary / bary.sum(1, keepdim=True).clamp(min=1e-5)
         depth = (bary * z).sum(1)
+        if not far:  # whoever only asks what lies inside needs no distances
+            return bary, depth, depth, inside
         distance = self._edge_distance(p, a, b)
         return bary, depth, torch.where(inside, -distance, distance), inside
 
@@ -152,8 +154,9 @@ def _nearest_faces(
     pixels = batch * grid.height * grid.width
     nearest = _Nearest(pixels) if grid.depth == 1 else _NearestK(grid.depth)
     for pixel, face in expand_faces(face_verts, image, measure.blur**0.5, grid):
-        _, depth, distance, inside = measure(face_verts.index_select(0, face), pixel)
-        hit = ((depth >= 0) & (inside | (distance < measure.blur))).nonzero().squeeze(1)
+        _, depth, distance, inside = measure(face_verts.index_select(0, face), pixel, measure.blur > 0)
+        inside = inside | (distance < measure.blur) if measure.blur > 0 else inside
+        hit = ((depth >= 0) & inside).nonzero().squeeze(1)
         pixel, face, depth = pixel[hit], drawn[face[hit]], depth[hit]
         if origin is not None and measure.blur > 0:
             nearest.add(*_one_half(pixel, face, depth, distance[hit], origin))
