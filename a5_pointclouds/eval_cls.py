@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from a5_pointclouds.evaluate import Predictions, predict, report
+from a5_pointclouds.evaluate import Predictions, predict, report, write_evaluation
 from a5_pointclouds.figures import classification_outputs
 from a5_pointclouds.options import (
     add_split_flags,
@@ -15,7 +15,7 @@ from a5_pointclouds.options import (
     pick_split,
 )
 from common.cli import command
-from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.outputs import make_folder, write_json
 
 
 @command
@@ -35,21 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = report(result, clouds.class_names, args.split)
     write_json(folder / "objects.json", {"objects": _objects(result, clouds.class_names)})
     classification_outputs(result, clouds, folder, args.i)
-    write_metrics(
-        folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started}
-    )
-    write_run(
-        folder,
-        vars(args),
-        started,
-        seed=args.seed,
-        device=str(trained.device),
-        checkpoint=str(trained.path),
-        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
-    )
-    for name, value in metrics.items():
-        print(f"{name:32s} {value:.4f}")
-    print(f"figures, GIFs and metrics.json are in {folder}")
+    write_evaluation(folder, args, started, trained, clouds, metrics)
 
 
 def _objects(result: Predictions, names: Sequence[str]) -> list[dict]:

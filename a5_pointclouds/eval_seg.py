@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from a5_pointclouds.evaluate import Predictions, predict, report
+from a5_pointclouds.evaluate import Predictions, predict, report, write_evaluation
 from a5_pointclouds.figures import segmentation_outputs
 from a5_pointclouds.options import (
     Trained,
@@ -19,7 +19,7 @@ from a5_pointclouds.options import (
 )
 from common.cli import command
 from common.metrics import shape_ious
-from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.outputs import make_folder, write_json
 
 
 @command
@@ -45,21 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = report(result, clouds.class_names, args.split)
     write_json(folder / "objects.json", {"objects": _objects(result)})
     segmentation_outputs(result, clouds, folder, labeller(trained, table), args.i)
-    write_metrics(
-        folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started}
-    )
-    write_run(
-        folder,
-        vars(args),
-        started,
-        seed=args.seed,
-        device=str(trained.device),
-        checkpoint=str(trained.path),
-        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
-    )
-    for name, value in metrics.items():
-        print(f"{name:32s} {value:.4f}")
-    print(f"figures, GIFs and metrics.json are in {folder}")
+    write_evaluation(folder, args, started, trained, clouds, metrics)
 
 
 def labeller(trained: Trained, table: torch.Tensor):

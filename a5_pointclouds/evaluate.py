@@ -1,11 +1,15 @@
 """Predictions of a model over a split, and the figures reported of them."""
 
+import argparse
+import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from a5_pointclouds.data import evaluation_batches
+from a5_pointclouds.options import Trained
 from common.data.cloud_set import PointCloudSet
 from common.metrics import (
     accuracy_metrics,
@@ -16,6 +20,7 @@ from common.metrics import (
     shape_ious,
     wilson_interval,
 )
+from common.outputs import write_metrics, write_run
 
 
 @dataclass(frozen=True)
@@ -86,3 +91,24 @@ def report(result: Predictions, class_names: tuple[str, ...], prefix: str = "tes
         for other, count in zip(class_names, result.confusion[k].tolist(), strict=True):
             metrics[f"{prefix}_confusion_{name}_as_{other}".replace(" ", "_")] = count
     return metrics
+
+
+def write_evaluation(
+    folder: Path, args: argparse.Namespace, started: float, trained: Trained, clouds: PointCloudSet, metrics: dict
+) -> None:
+    """Leave metrics.json and run.json of an evaluation, and print its figures, all but the confusion counts."""
+    seconds = time.time() - started
+    write_metrics(folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": seconds})
+    write_run(
+        folder,
+        vars(args),
+        started,
+        seed=args.seed,
+        device=str(trained.device),
+        checkpoint=str(trained.path),
+        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
+    )
+    for name, value in metrics.items():
+        if "_confusion_" not in name:
+            print(f"{name:32s} {value:.4f}")
+    print(f"figures, GIFs and metrics.json are in {folder}")
