@@ -7,6 +7,7 @@ from torch import nn
 from a5_pointclouds.models import (
     FRAMES,
     MODELS,
+    Neighbourhood,
     PointNetClassifier,
     PointNetSegmenter,
     PrincipalFrame,
@@ -224,3 +225,20 @@ def test_the_frame_adds_no_weights():
     assert [name.removeprefix("model.") for name in with_frame.state_dict()] == list(without.state_dict())
     assert isinstance(without, PointNetClassifier)
     assert isinstance(build_model("pointnet", "seg", 6), PointNetSegmenter)
+
+
+def test_a_neighbourhood_is_seen_from_its_own_middle():
+    """Moved by whole cells it looks the same; moved within the grid it does not have to, but all of a cell agree."""
+    torch.manual_seed(0)
+    around = Neighbourhood(0.25, 4).double().eval()
+    points, features = 2 * torch.rand(2, 60, 3, dtype=torch.float64) - 1, torch.randn(2, 60, 4, dtype=torch.float64)
+    seen = around(points, features)
+    moved = around(points + torch.tensor([0.5, -0.75, 0.25], dtype=torch.float64), features)
+    torch.testing.assert_close(moved, seen)
+    assert seen.shape == (2, 60, around.outputs)
+    cells = (points[0] / 0.25).floor().long()
+    same = (cells[:, None] == cells).all(2)
+    for row, others in enumerate(same):
+        torch.testing.assert_close(seen[0, others], seen[0, row].expand(int(others.sum()), -1))
+    near, far = seen[0, ~same[0]], seen[0, 0]
+    assert (near - far).abs().amax(1).min() > 1e-6
