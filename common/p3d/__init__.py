@@ -19,6 +19,7 @@ import torch
 
 from .alignment import *  # noqa: F403
 from .blending import *  # noqa: F403
+from .box3d_overlap import *  # noqa: F403
 from .camera_conversions import *  # noqa: F403
 from .camera_utils import *  # noqa: F403
 from .cameras import *  # noqa: F403
@@ -66,6 +67,7 @@ from .volumes import *  # noqa: F403
 PYTORCH3D_MODULES = {
     "alignment": ["ops.points_alignment", "ops.utils"],
     "blending": ["renderer.blending"],
+    "box3d_overlap": ["ops.iou_box3d"],
     "camera_conversions": ["utils.camera_conversions"],
     "camera_utils": ["renderer.camera_utils", "renderer.cameras"],
     "cameras": ["renderer.cameras"],

@@ -12,7 +12,7 @@ from .packing import list_to_padded
 from .pointclouds import Pointclouds
 
 __all__ = ["convert_pointclouds_to_tensor", "corresponding_points_alignment", "iterative_closest_point"]
-__all__ += ["ICPSolution", "SimilarityTransform"]
+__all__ += ["ICPSolution", "SimilarityTransform", "wmean"]
 
 Clouds = Tensor | Pointclouds
 
@@ -62,7 +62,7 @@ def iterative_closest_point(
         R, T, s = transform = corresponding_points_alignment(start, nearest, mask, estimate_scale, allow_reflection)
         moved, previous = s[:, None, None] * (start @ R) + T[:, None], rmse
         history.append(transform)
-        rmse = _mean((moved - nearest).square().sum(2, keepdim=True), mask, 1e-9)[:, 0, 0].sqrt()
+        rmse = wmean((moved - nearest).square().sum(2, keepdim=True), mask)[:, 0, 0].sqrt()
         converged = previous is not None and bool((previous - rmse <= relative_rmse_thr * previous).all())
         if verbose:
             print(f"ICP step {len(history)}: rmse {rmse.mean():.3e} on average, {rmse.max():.3e} at most")
@@ -89,7 +89,7 @@ def corresponding_points_alignment(
     if weights is not None and (not isinstance(weights, Tensor) or weights.shape != mask.shape):
         raise ValueError(f"weights must be {tuple(mask.shape)}, or a list of as many as the points of each cloud")
     weights = mask if weights is None else mask * weights
-    mean_X, mean_Y = _mean(Xt, weights, eps), _mean(Yt, weights, eps)
+    mean_X, mean_Y = wmean(Xt, weights, eps=eps), wmean(Yt, weights, eps=eps)
     centred_X, centred_Y = (Xt - mean_X) * weights[..., None], (Yt - mean_Y) * weights[..., None]
     total = weights.sum(1).clamp(min=eps)
     U, S, Vh = torch.linalg.svd(centred_X.transpose(1, 2) @ centred_Y / total[:, None, None])
@@ -104,6 +104,17 @@ def corresponding_points_alignment(
     return SimilarityTransform(R, mean_Y[:, 0] - s[:, None] * (mean_X @ R)[:, 0], s)
 
 
-def _mean(x: Tensor, weights: Tensor, eps: float) -> Tensor:
-    """(N, 1, D) of x (N, P, D) and weights (N, P)."""
-    return (x * weights[..., None]).sum(1, keepdim=True) / weights.sum(1).clamp(min=eps)[:, None, None]
+def wmean(
+    x: Tensor, weight: Tensor | None = None, dim: int | tuple[int, ...] = -2, keepdim: bool = True, eps: float = 1e-9
+) -> Tensor:
+    """Mean of x (..., D) over dimensions other than the last, with weights (...) that broadcast, at least `eps` in all.
+
+    Raises:
+        ValueError: weights that do not broadcast.
+    """
+    if weight is None:
+        return x.mean(dim, keepdim)
+    if any(w not in (1, n) for w, n in zip(weight.shape[::-1], x.shape[-2::-1], strict=False)):
+        raise ValueError(f"weights are not compatible with the tensor: {tuple(weight.shape)} and {tuple(x.shape)}")
+    weight = weight[..., None].to(x.dtype)
+    return (x * weight).sum(dim, keepdim) / weight.sum(dim, keepdim).clamp(min=eps)

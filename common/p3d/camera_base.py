@@ -166,7 +166,7 @@ def ndc_with_depth(cameras: CamerasBase | None, world: Tensor, kwargs: dict) -> 
         ValueError: no cameras, or neither one nor as many as point sets.
     """
     if cameras is None:
-        raise ValueError("Cameras must be given to the rasteriser or to its call")
+        raise ValueError("Cameras must be specified, at initialization or in the call")
     if len(cameras) not in (1, len(world)):
         raise ValueError(
             f"a wrong number of cameras, {len(cameras)}, for a batch of {len(world)}: extend it to one each"

@@ -10,6 +10,7 @@ from .transform3d import Rotate, Transform3d, Translate
 
 __all__ = [
     "camera_position_from_spherical_angles",
+    "camera_to_eye_at_up",
     "get_world_to_view_transform",
     "join_cameras_as_batch",
     "look_at_rotation",
@@ -34,6 +35,14 @@ def get_world_to_view_transform(R: Tensor, T: Tensor) -> Transform3d:
     if T.dim() != 2 or T.shape[1] != 3:
         raise ValueError(f"T must be (N, 3), got {tuple(T.shape)}")
     return Rotate(R).compose(Translate(T, dtype=R.dtype))
+
+
+def camera_to_eye_at_up(world_to_view_transform: Transform3d) -> tuple[Tensor, Tensor, Tensor]:
+    """What `look_at_view_transform` makes of `eye`, `at` and `up`, each (N, 3), the N transforms that are given."""
+    to_world = world_to_view_transform.inverse()
+    view = torch.eye(4, dtype=to_world.dtype, device=to_world.device)[[3, 2, 1], :3]  # origin, forward, up
+    eye, at, up = to_world.transform_points(view).view(-1, 3, 3).unbind(1)
+    return eye, at, up - eye
 
 
 def camera_position_from_spherical_angles(
@@ -139,12 +148,15 @@ def join_cameras_as_batch(cameras_list: list):
         ValueError: an empty list, cameras of several classes, or attributes set in some cameras only.
     """
     if not cameras_list or len({type(c) for c in cameras_list}) != 1:
-        raise ValueError("cameras must be a list of at least one camera, all of one class")
+        raise ValueError("cameras must be at least one and all of the same type")
     first = cameras_list[0]
     joined = {}
     for name in first._names:
         values = [getattr(c, name) for c in cameras_list]
         if all(isinstance(v, Tensor) for v in values):
+            if len({v.shape[1:] for v in values}) > 1:  # focal lengths: (N,), (N, 1) and (N, 2)
+                width = max(v.shape[-1] for v in values if v.dim() > 1)
+                values = [v.reshape(len(v), -1).expand(-1, width) for v in values]
             joined[name.removeprefix("_")] = torch.cat(values)
         elif any(isinstance(v, Tensor) for v in values) or len(set(values)) != 1:
             raise ValueError(f"the cameras do not agree in {name}")
@@ -165,4 +177,7 @@ def _vectors(values: Values, device: Device) -> Tensor:
 
 def _broadcast(device: Device, *values: Values) -> list[Tensor]:
     tensors = [torch.as_tensor(v, dtype=None if isinstance(v, Tensor) else torch.float32) for v in values]
-    return torch.broadcast_tensors(*[torch.atleast_1d(t.to(device)) for t in tensors])
+    tensors = [torch.atleast_1d(t.to(device)) for t in tensors]
+    if len({len(t) for t in tensors} - {1}) > 1:
+        raise ValueError(f"distances and angles must be numbers or (N,), got {[tuple(t.shape) for t in tensors]}")
+    return torch.broadcast_tensors(*tensors)

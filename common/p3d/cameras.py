@@ -205,7 +205,8 @@ class _CalibratedCameras(CamerasBase):
     def _intrinsics(self, kwargs: dict) -> tuple[Tensor, Tensor]:
         focal = torch.as_tensor(kwargs.get("focal_length", self.focal_length), device=self.device)
         focal = focal[:, None].expand(-1, 2) if focal.dim() == 1 else focal.expand(self._N, 2)
-        return focal, kwargs.get("principal_point", self.principal_point)
+        principal_point = kwargs.get("principal_point", self.principal_point)
+        return focal, torch.as_tensor(principal_point, dtype=self.R.dtype, device=self.device)
 
 
 class PerspectiveCameras(_CalibratedCameras):

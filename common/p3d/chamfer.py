@@ -35,8 +35,10 @@ def chamfer_distance(
     Raises:
         ValueError: shapes that do not fit, an unknown reduction or norm, negative weights, normals with "max".
     """
-    if batch_reduction not in ("mean", "sum", None) or point_reduction not in ("mean", "sum", "max", None):
-        raise ValueError(f'reductions must be "mean", "sum" ("max") or None: {batch_reduction!r}, {point_reduction!r}')
+    if batch_reduction not in ("mean", "sum", None):
+        raise ValueError(f'batch_reduction must be one of "mean", "sum" or None, got {batch_reduction!r}')
+    if point_reduction not in ("mean", "sum", "max", None):
+        raise ValueError(f'point_reduction must be one of "mean", "sum", "max" or None, got {point_reduction!r}')
     if (point_reduction is None) > (batch_reduction is None):
         raise ValueError("without point_reduction, batch_reduction must be None")
     if point_reduction == "max" and not x_normals is y_normals is None:
@@ -63,9 +65,11 @@ def _cloud(points: Tensor | Pointclouds, lengths: Tensor | None, normals: Tensor
     if isinstance(points, Pointclouds):
         return points.points_padded(), points.num_points_per_cloud(), points.normals_padded()
     if not isinstance(points, Tensor):
-        raise ValueError(f"point clouds must be tensors (N, P, D) or Pointclouds, got {type(points).__name__}")
+        raise ValueError(f"clouds must be Pointclouds objects or torch.Tensor (N, P, D), got {type(points).__name__}")
+    if points.dim() != 3:
+        raise ValueError(f"Expected points to be of shape (N, P, D), got {tuple(points.shape)}")
     if normals is not None and (normals.dim() != 3 or normals.shape[:2] != points.shape[:2]):
-        raise ValueError(f"normals must be (N, P, D) like the points, got {tuple(normals.shape)}")
+        raise ValueError(f"Expected normals to be of shape (N, P, D) like the points, got {tuple(normals.shape)}")
     return points, lengths_of(points, lengths), normals
 
 

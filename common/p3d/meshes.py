@@ -51,11 +51,13 @@ class Meshes(Structure):
             raise ValueError(f"textures must be a Textures object, got {type(textures).__name__}")
         faces = _unpadded(faces) if isinstance(faces, Tensor) else list(faces)
         sizes = [len(v) for v in verts], [len(f) for f in faces]
-        verts = _pack("verts", verts, torch.zeros(0, 3))
+        verts_given, verts = verts, _pack("verts", verts, torch.zeros(0, 3))
         first = _starts(sizes[0], verts.device)
         faces = _pack("faces", faces, torch.zeros(0, 3, dtype=torch.int64, device=verts.device)).long()
         faces = faces + first.repeat_interleave(torch.tensor(sizes[1], dtype=torch.int64, device=verts.device))[:, None]
         self._set(sizes, verts, faces, textures)
+        if isinstance(verts_given, list | tuple):  # gradients of the tensors given are looked for there
+            self._lists["verts"] = list(verts_given)
         if verts_normals is not None:
             if [len(n) for n in verts_normals] != sizes[0]:
                 raise ValueError("verts_normals must have the shape of verts")
@@ -69,6 +71,7 @@ class Meshes(Structure):
         self.valid = torch.tensor([v > 0 and f > 0 for v, f in zip(*sizes, strict=True)], dtype=torch.bool).to(
             verts.device
         )
+        self._lists: dict[str, list[Tensor]] = {}
         self._kept: dict[str, Tensor] = {}
         self._topology: dict[str, Tensor] = {}  # what depends on the faces alone, shared by moved copies
         self._given_normals = False
@@ -103,11 +106,15 @@ class Meshes(Structure):
 
     def verts_list(self) -> list[Tensor]:
         """N tensors (V_n, 3)."""
-        return list(self._verts.split(self._sizes[0]))
+        if "verts" not in self._lists:
+            self._lists["verts"] = list(self._verts.split(self._sizes[0]))
+        return self._lists["verts"]
 
     def faces_list(self) -> list[Tensor]:
         """N tensors (F_n, 3) int64, indices into each mesh's own vertices."""
-        return list(self._local_faces().split(self._sizes[1]))
+        if "faces" not in self._lists:
+            self._lists["faces"] = list(self._local_faces().split(self._sizes[1]))
+        return self._lists["faces"]
 
     def verts_padded(self) -> Tensor:
         """(N, max V_n, 3), zeros past each mesh's end."""
@@ -276,6 +283,7 @@ class Meshes(Structure):
             )
         # a common shift leaves normals and areas as they are
         self._verts = self._verts + vert_offsets_packed
+        self._lists.pop("verts", None)
         if vert_offsets_packed.dim() > 1:
             self._forget()
         return self
@@ -295,6 +303,7 @@ class Meshes(Structure):
                 raise ValueError(f"scale must be a number or ({self._N},), got {tuple(scale.shape)}")
             scale = scale.view(-1, 1)[self.verts_packed_to_mesh_idx()]
         self._verts = self._verts * scale
+        self._lists.pop("verts", None)
         self._forget()
         return self
 
@@ -335,7 +344,9 @@ class Meshes(Structure):
             ValueError: not one list per mesh, or a texture that cannot be split (of several maps).
         """
         if len(face_indices) != self._N:
-            raise ValueError(f"submeshes needs one list of face indices per mesh: {len(face_indices)} for {self._N}")
+            raise ValueError(
+                f"You must specify exactly one set of submeshes for each mesh: {len(face_indices)}, {self._N}"
+            )
         verts, faces, used = [], [], []
         for mesh, choices in enumerate(face_indices):
             own_verts, own_faces = self.get_mesh_verts_faces(mesh)
@@ -356,6 +367,8 @@ class Meshes(Structure):
         """
         if self.textures is None:
             raise ValueError("Meshes does not have textures")
+        if not self.textures.check_shapes(self._N, self._V, self._F):
+            raise ValueError("Textures do not match the dimensions of Meshes.")
         return self.textures.sample_textures(fragments, faces_packed=self._faces)
 
     # --- details

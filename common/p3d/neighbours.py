@@ -22,7 +22,7 @@ TREE_PAIRS = 1 << 14  # clouds of fewer pairs are compared outright
 DENSE = 0.1  # so are clouds of which a larger share of the pairs is within a ball
 
 
-class KNN(NamedTuple):
+class _KNN(NamedTuple):
     dists: Tensor  # (N, P1, K), squared if the norm is 2
     idx: Tensor  # (N, P1, K) int64
     knn: Tensor | None  # (N, P1, K, D)
@@ -31,7 +31,7 @@ class KNN(NamedTuple):
 def knn_points(
     p1: Tensor, p2: Tensor, lengths1: Tensor | None = None, lengths2: Tensor | None = None, norm: int = 2, K: int = 1,
     version: int = -1, return_nn: bool = False, return_sorted: bool = True,
-) -> KNN:  # fmt: skip
+) -> _KNN:  # fmt: skip
     """The K points of `p2` nearest to each of `p1`, nearest first, of equally near ones those of the lowest index.
 
     Differentiable in both clouds. All is 0 where there are fewer neighbours, distances and indices also past the end of
@@ -39,12 +39,12 @@ def knn_points(
     """
     lengths1, lengths2 = _check(p1, p2, lengths1, lengths2, K)
     if norm not in (1, 2):
-        raise ValueError(f"norm must be 1 or 2, got {norm!r}")
+        raise ValueError(f"Support for 1 or 2 norm. Got {norm!r}")
     missing = ~(rows_inside(p1, lengths1)[:, :, None] & (torch.arange(K, device=p1.device) < lengths2[:, None, None]))
     with torch.no_grad():
         idx = _nearest(p1, p2, lengths1, lengths2, norm, K).masked_fill_(missing, 0)
     neighbours = knn_gather(p2, idx, lengths2)
-    return KNN(_distances(p1, neighbours, norm).masked_fill(missing, 0.0), idx, neighbours if return_nn else None)
+    return _KNN(_distances(p1, neighbours, norm).masked_fill(missing, 0.0), idx, neighbours if return_nn else None)
 
 
 def knn_gather(x: Tensor, idx: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -58,7 +58,7 @@ def knn_gather(x: Tensor, idx: Tensor, lengths: Tensor | None = None) -> Tensor:
 def ball_query(
     p1: Tensor, p2: Tensor, lengths1: Tensor | None = None, lengths2: Tensor | None = None, K: int = 500,
     radius: float = 0.2, return_nn: bool = True, skip_points_outside_cube: bool = False,
-) -> KNN:  # fmt: skip
+) -> _KNN:  # fmt: skip
     """The first K points of `p2`, in the order of indices, closer than `radius` to each of `p1` (squared distances).
 
     Differentiable in both clouds. Where there are fewer neighbours, the index is -1 and the rest 0.
@@ -73,13 +73,15 @@ def ball_query(
             early = (rank < K).nonzero()[:, 0]
             idx[n].index_put_((point[early], rank[early]), other[early])
     neighbours = masked_gather(p2, idx)
-    return KNN(_distances(p1, neighbours, 2).masked_fill(idx < 0, 0.0), idx, neighbours if return_nn else None)
+    return _KNN(_distances(p1, neighbours, 2).masked_fill(idx < 0, 0.0), idx, neighbours if return_nn else None)
 
 
 def masked_gather(points: Tensor, idx: Tensor) -> Tensor:
     """Rows (*idx.shape, D) of points (N, P, D) at indices (N, K) or (N, P1, K); 0 where the index is -1."""
-    if len(points) != len(idx) or idx.dim() not in (2, 3):
-        raise ValueError(f"points {tuple(points.shape)} need idx (N, K) or (N, P, K), got {tuple(idx.shape)}")
+    if len(points) != len(idx):
+        raise ValueError(f"points and idx must have the same batch dimension, got {len(points)} and {len(idx)}")
+    if idx.dim() not in (2, 3):
+        raise ValueError(f"idx format is not supported: (N, K) or (N, P, K), got {tuple(idx.shape)}")
     missing = idx < 0
     return _rows(points, idx.masked_fill(missing, 0)).masked_fill(missing[..., None], 0.0)
 

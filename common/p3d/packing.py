@@ -42,7 +42,9 @@ def list_to_padded(
         raise ValueError("all tensors need the same number of dimensions")
     filled = [t for t in x if t.dim() == dimensions]
     if pad_size is None:
-        pad_size = [max(t.shape[d] for t in filled) for d in range(dimensions)]
+        pad_size = [max((t.shape[d] for t in filled), default=0) for d in range(dimensions)]
+    if len(pad_size) != dimensions and filled:
+        raise ValueError(f"Pad size must have a number for each of {dimensions} dimensions, got {tuple(pad_size)}")
     out = x[0].new_full((len(x), *pad_size), pad_value)
     for row, tensor in zip(out, x, strict=True):
         if tensor.dim() == dimensions:
@@ -92,8 +94,24 @@ def packed_to_padded(inputs: Tensor, first_idxs: Tensor, max_size: int) -> Tenso
     return out.index_copy(0, slot, inputs).view(len(first_idxs), max_size, *inputs.shape[1:])
 
 
-def padded_to_packed(inputs: Tensor, first_idxs: Tensor, num_inputs: int, max_size_dim: int = 1) -> Tensor:
-    """The inverse of `packed_to_padded`: (num_inputs, ...) of rows (N, M, ...), M at dimension `max_size_dim`."""
+def padded_to_packed(
+    inputs: Tensor, first_idxs: Tensor | None = None, num_inputs: int | None = None, max_size_dim: int = 1, *,
+    split_size: Sequence[int] | None = None, pad_value: float | None = None,
+) -> Tensor:  # fmt: skip
+    """The inverse of `packed_to_padded`: (num_inputs, ...) of rows (N, M, ...), M at dimension `max_size_dim`.
+
+    PyTorch3D has two functions of this name. That of `structures.utils` takes, in place of indices, the lengths
+    `split_size` of the N elements, or the `pad_value` of which rows that are left out consist, or nothing: all rows.
+    """
+    if first_idxs is None:
+        if split_size is not None and pad_value is not None:
+            raise ValueError("Only one of split_size or pad_value should be provided.")
+        if split_size is not None and len(split_size) != len(inputs):
+            raise ValueError(f"split_size must be of the same length as inputs: {len(split_size)}, {len(inputs)}")
+        if split_size is not None:
+            return torch.cat([row[:size] for row, size in zip(inputs, split_size, strict=True)])
+        packed = inputs.reshape(-1, *inputs.shape[2:])
+        return packed if pad_value is None else packed[(packed != pad_value).flatten(1).any(1)]
     inputs = inputs.movedim(max_size_dim, 1)
     rows = torch.arange(num_inputs, device=inputs.device)
     element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1

@@ -5,7 +5,7 @@ window, and windows are expanded in chunks of bounded size, nearest points first
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -52,6 +52,24 @@ class PixelGrid(NamedTuple):
         count = count.long().clamp(max=size) if isinstance(count, Tensor) else min(int(count), size)
         first = (centre + self.half_span(axis) - radius).mul_(per_pixel).sub_(0.5 + SLACK).ceil_()
         return first.clamp_(min=0).clamp_(max=size - count), count
+
+
+def pixel_grid(image_size: int | Sequence[int], depth: int, name: str) -> PixelGrid:
+    """The grid of an image size in pixels, one number or (height, width), and a depth, which the caller names `name`.
+
+    Raises:
+        ValueError: sizes or a depth that make no sense.
+    """
+    size = [image_size] * 2 if isinstance(image_size, int) else list(image_size)
+    if len(size) != 2:
+        raise ValueError(f"image_size must be a number or a tuple/list of (H, W), got {image_size!r}")
+    if not all(float(s).is_integer() for s in size):
+        raise ValueError(f"image sizes must be integers, got {image_size!r}")
+    if min(size) < 1:
+        raise ValueError(f"image sizes must be greater than 0, got {image_size!r}")
+    if depth < 1:
+        raise ValueError(f"{name} must be at least 1, got {depth!r}")
+    return PixelGrid(int(size[0]), int(size[1]), int(depth))
 
 
 class VisiblePoints(NamedTuple):

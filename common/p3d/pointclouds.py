@@ -38,6 +38,8 @@ class Pointclouds(Structure):
         self._set(sizes, _pack("points", points, sizes, 3), None, None)
         self._normals = None if normals is None else _pack("normals", normals, sizes, 3)
         self._features = None if features is None else _pack("features", features, sizes, None)
+        if isinstance(points, list | tuple):  # gradients of the tensors given are looked for there
+            self._lists = {"_points": list(points)}
 
     @classmethod
     def _from_packed(cls, sizes: list[int], points: Tensor, normals: Tensor | None, features: Tensor | None) -> Self:
@@ -46,7 +48,7 @@ class Pointclouds(Structure):
         return clouds
 
     def _set(self, sizes: list[int], points: Tensor, normals: Tensor | None, features: Tensor | None) -> None:
-        self._sizes = sizes
+        self._sizes, self._lists = sizes, {}
         self._points, self._normals, self._features = points, normals, features
         self._N = len(sizes)
         self._P = max(sizes, default=0)
@@ -70,7 +72,13 @@ class Pointclouds(Structure):
         return self._P == 0
 
     def get_cloud(self, index: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Points (P_i, 3), normals and features of one cloud."""
+        """Points (P_i, 3), normals and features of one cloud.
+
+        Raises:
+            ValueError: no such cloud.
+        """
+        if not isinstance(index, int) or not 0 <= index < self._N:
+            raise ValueError(f"cloud {index} of {self._N}")
         cloud = self[index]
         return cloud._points, cloud._normals, cloud._features
 
@@ -90,15 +98,20 @@ class Pointclouds(Structure):
 
     def points_list(self) -> list[Tensor]:
         """N tensors (P_n, 3)."""
-        return list(self._points.split(self._sizes))
+        return self._list("_points")
 
     def normals_list(self) -> list[Tensor] | None:
         """N tensors (P_n, 3)."""
-        return None if self._normals is None else list(self._normals.split(self._sizes))
+        return self._list("_normals")
 
     def features_list(self) -> list[Tensor] | None:
         """N tensors (P_n, C)."""
-        return None if self._features is None else list(self._features.split(self._sizes))
+        return self._list("_features")
+
+    def _list(self, name: str) -> list[Tensor] | None:
+        if name not in self._lists and getattr(self, name) is not None:
+            self._lists[name] = list(getattr(self, name).split(self._sizes))
+        return self._lists.get(name)
 
     def points_padded(self) -> Tensor:
         """(N, max P_n, 3), zeros past each cloud's end."""
@@ -155,12 +168,17 @@ class Pointclouds(Structure):
     def subsample(self, max_points: int | Sequence[int]) -> Self:
         """At most `max_points` random points of each cloud (one number, or one per cloud), from torch's generator.
 
+        Returns:
+            Another batch; this one where no cloud has more.
+
         Raises:
             ValueError: as many numbers as clouds are needed.
         """
         limits = [max_points] * self._N if isinstance(max_points, int) else list(max_points)
         if len(limits) != self._N:
             raise ValueError(f"{len(limits)} limits for {self._N} clouds")
+        if all(size <= limit for size, limit in zip(self._sizes, limits, strict=True)):
+            return self
         first, kept = 0, []
         for size, limit in zip(self._sizes, limits, strict=True):
             chosen = torch.arange(size) if size <= limit else torch.randperm(size)[:limit]
@@ -180,7 +198,7 @@ class Pointclouds(Structure):
         """
         if tuple(offsets_packed.shape) not in ((3,), tuple(self._points.shape)):
             raise ValueError(f"offsets must be (3,) or {tuple(self._points.shape)}, got {tuple(offsets_packed.shape)}")
-        self._points = self._points + offsets_packed
+        self._points, self._lists = self._points + offsets_packed, {}
         return self
 
     def offset(self, offsets_packed: Tensor) -> Self:
@@ -197,7 +215,7 @@ class Pointclouds(Structure):
             if len(scale) != self._N or scale.numel() != self._N:
                 raise ValueError(f"scale must be a number or ({self._N},), got {tuple(scale.shape)}")
             scale = scale.view(-1, 1)[self.packed_to_cloud_idx()]
-        self._points = self._points * scale
+        self._points, self._lists = self._points * scale, {}
         return self
 
     def scale(self, scale: float | Tensor) -> Self:
@@ -213,6 +231,7 @@ class Pointclouds(Structure):
         normals = estimate_pointcloud_normals(self, neighborhood_size, disambiguate_directions)
         if assign_to_self:
             self._normals = self._unpad(normals)
+            self._lists.pop("_normals", None)
             normals = self.normals_padded()
         return normals
 
@@ -240,7 +259,7 @@ class Pointclouds(Structure):
         if box.dim() not in (2, 3) or box.shape[-2:] != (2, 3) or (box.dim() == 3 and len(box) not in (1, self._N)):
             raise ValueError(f"box must be (2, 3) or ({self._N}, 2, 3), got {tuple(box.shape)}")
         if (box[..., 0, :] > box[..., 1, :]).any():
-            raise ValueError("the box's first corner must not exceed its second")
+            raise ValueError("Input box is invalid: its first corner must not exceed its second")
         corners = box.expand(self._N, 2, 3)[self.packed_to_cloud_idx()]
         return ((self._points >= corners[:, 0]) & (self._points <= corners[:, 1])).all(1)
 
@@ -253,11 +272,16 @@ class Pointclouds(Structure):
         return self._from_packed(self._sizes, *[None if t is None else function(t) for t in self._packed()])
 
     def _select(self, chosen: list[int]) -> Self:
-        def pick(rows: Tensor | None) -> Tensor | None:
-            parts = () if rows is None else rows.split(self._sizes)
-            return None if rows is None else _concatenate([parts[i] for i in chosen], rows)
-
-        return self._from_packed([self._sizes[i] for i in chosen], *[pick(rows) for rows in self._packed()])
+        lists = self.points_list(), self.normals_list(), self.features_list()
+        picked = [None if parts is None else [parts[i] for i in chosen] for parts in lists]
+        packed = [
+            None if parts is None else _concatenate(parts, rows)
+            for parts, rows in zip(picked, self._packed(), strict=True)
+        ]
+        clouds = self._from_packed([self._sizes[i] for i in chosen], *packed)
+        names = ("_points", "_normals", "_features")
+        clouds._lists = {name: parts for name, parts in zip(names, picked, strict=True) if parts is not None}
+        return clouds
 
     def _pad(self, rows: Tensor) -> Tensor:
         if self.equisized:
@@ -283,6 +307,8 @@ def join_pointclouds_as_batch(pointclouds: Sequence[Pointclouds]) -> Pointclouds
     for rows in zip(*[clouds._packed() for clouds in pointclouds], strict=True):
         if len({r is None for r in rows}) > 1:
             raise ValueError("some batches have normals or features, some have none")
+        if rows[0] is not None and len({r.shape[1] for r in rows}) > 1:
+            raise ValueError("All Pointclouds must have the same number of features.")
         packed.append(None if rows[0] is None else torch.cat(rows))
     return Pointclouds._from_packed(sizes, *packed)
 
@@ -301,6 +327,8 @@ def _pack(name: str, rows: Rows, sizes: list[int], channels: int | None) -> Tens
         if rows.dim() != 3 or [len(r) for r in rows] != sizes or rows.shape[2] != (channels or rows.shape[2]):
             raise ValueError(f"{name} must be (N, P, {channels or 'C'}) like the points, got {tuple(rows.shape)}")
         return rows.reshape(sum(sizes), rows.shape[2])
+    if len(rows) == len(sizes):  # an empty cloud may lack features
+        rows = [torch.zeros(0, 0) if r is None and size == 0 else r for r, size in zip(rows, sizes, strict=True)]
     shapes = [tuple(r.shape) for r in rows]
     width = channels or next((s[1] for s in shapes if len(s) == 2 and s[0]), None)
     width = width or next((s[1] for s in shapes if len(s) == 2), 0)

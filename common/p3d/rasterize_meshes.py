@@ -12,7 +12,7 @@ from torch import Tensor
 from .clip import clip_faces
 from .face_pairs import edge_function, expand_faces
 from .meshes import Meshes
-from .point_pairs import PixelGrid
+from .point_pairs import PixelGrid, pixel_grid
 
 __all__ = ["rasterize_meshes"]
 
@@ -57,14 +57,9 @@ def rasterize_meshes(
     Raises:
         ValueError: an image size, a radius or a K that makes no sense.
     """
-    size = [image_size] * 2 if isinstance(image_size, int) else [int(s) for s in image_size]
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"image_size must be a positive number or (height, width), got {image_size!r}")
-    if faces_per_pixel < 1 or not blur_radius >= 0:
-        raise ValueError(
-            f"faces_per_pixel must be at least 1 and blur_radius at least 0: {faces_per_pixel}, {blur_radius}"
-        )
-    grid = PixelGrid(*size, int(faces_per_pixel))
+    grid = pixel_grid(image_size, faces_per_pixel, "faces_per_pixel")
+    if not blur_radius >= 0:
+        raise ValueError(f"blur_radius must be at least 0, got {blur_radius}")
     face_verts = meshes.verts_packed().index_select(0, meshes.faces_packed().reshape(-1)).view(-1, 3, 3)
     image = meshes.faces_packed_to_mesh_idx()
     origin, back = None, None
@@ -86,6 +81,12 @@ def rasterize_meshes(
     filled = [bary.new_full((total, *v.shape[1:]), -1.0).index_copy(0, slot, v) for v in (depth, bary, distance)]
     zbuf, bary, dists = (v.view(*shape, *v.shape[1:]) for v in filled)
     return pix_to_face.view(shape), zbuf, bary, dists
+
+
+def barycentric_coordinates(p: Tensor, v0: Tensor, v1: Tensor, v2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Barycentric coordinates, each (...), of points (..., 2) in triangles of corners (..., 2)."""
+    area = edge_function(v2, v0, v1) + EPSILON
+    return edge_function(p, v1, v2) / area, edge_function(p, v2, v0) / area, edge_function(p, v0, v1) / area
 
 
 def _drawn(face_verts: Tensor, cull_backfaces: bool) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .camera_base import ndc_with_depth
 from .cameras import CamerasBase
-from .point_pairs import PixelGrid, expand_hits, visible_points
+from .point_pairs import PixelGrid, expand_hits, pixel_grid, visible_points
 from .pointclouds import Pointclouds
 
 __all__ = ["PointFragments", "PointsRasterizationSettings", "PointsRasterizer", "rasterize_points"]
@@ -46,7 +46,7 @@ def rasterize_points(
     Raises:
         ValueError: an image size, a radius or a K that makes no sense.
     """
-    grid = _make_grid(image_size, points_per_pixel)
+    grid = pixel_grid(image_size, points_per_pixel, "points_per_pixel")
     points = pointclouds.points_packed()
     with torch.no_grad():
         slot, point = _nearest_points(pointclouds.detach(), packed_radius(radius, pointclouds), grid)
@@ -162,15 +162,6 @@ def _fragments(
     zbuf = points.new_full((size,), -1.0).scatter_(0, slot, z.index_select(0, point))
     dists = points.new_full((size,), -1.0).scatter_(0, slot, dx * dx + dy * dy)
     return idx.view(shape), zbuf.view(shape), dists.view(shape)
-
-
-def _make_grid(image_size: int | Sequence[int], points_per_pixel: int) -> PixelGrid:
-    size = [image_size] * 2 if isinstance(image_size, int) else [int(s) for s in image_size]
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f"image_size must be a positive number or (height, width), got {image_size!r}")
-    if points_per_pixel < 1:
-        raise ValueError(f"points_per_pixel must be at least 1, got {points_per_pixel!r}")
-    return PixelGrid(*size, int(points_per_pixel))
 
 
 def packed_radius(radius: float | Sequence[float] | Tensor, clouds: Pointclouds) -> float | Tensor:

@@ -250,10 +250,10 @@ def _axis_rotation(axis: str, angle: Tensor) -> Tensor:
 
 def _check_matrix(matrix: Tensor) -> None:
     if matrix.shape[-2:] != (3, 3):
-        raise ValueError(f"rotation matrices must be (..., 3, 3), got {tuple(matrix.shape)}")
+        raise ValueError(f"rotation matrices must be (..., 3, 3), got {matrix.shape}")
 
 
 def _check_convention(convention: str) -> None:
     letters = len(convention) == 3 and set(convention) <= set("XYZ")
     if not letters or convention[1] in (convention[0], convention[2]):
-        raise ValueError(f'convention must be three of "X", "Y", "Z", none twice in a row, got {convention!r}')
+        raise ValueError(f'convention must be three of "X", "Y", "Z", none twice in a row, got {convention}')

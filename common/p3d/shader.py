@@ -43,7 +43,7 @@ class ShaderBase(nn.Module):
     def _get_cameras(self, **kwargs) -> CamerasBase:
         cameras = kwargs.get("cameras", self.cameras)
         if cameras is None:
-            raise ValueError(f"Cameras must be given to {type(self).__name__} or to its call")
+            raise ValueError("Cameras must be specified, at initialization or in the call")
         return cameras
 
     def _given(self, kwargs: dict) -> tuple:

@@ -26,7 +26,7 @@ __all__ = [
 def hat(v: Tensor) -> Tensor:
     """Skew-symmetric matrices (N, 3, 3) with hat(v) w = v x w, of vectors (N, 3)."""
     if v.dim() != 2 or v.shape[1] != 3:
-        raise ValueError(f"hat takes vectors (N, 3), got {tuple(v.shape)}")
+        raise ValueError(f"Input tensor shape has to be Nx3. Got {v.shape}")
     x, y, z = v.unbind(1)
     zero = torch.zeros_like(x)
     return torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), 1).view(-1, 3, 3)
@@ -70,7 +70,7 @@ def so3_log_map(R: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor
         ValueError: wrong shape.
     """
     if R.dim() != 3 or R.shape[1:] != (3, 3):
-        raise ValueError(f"rotations must be (N, 3, 3), got {tuple(R.shape)}")
+        raise ValueError(f"Input has to be a batch of 3x3 Tensors. Got {R.shape}")
     return matrix_to_axis_angle(R)
 
 
@@ -90,7 +90,7 @@ def so3_rotation_angle(R: Tensor, eps: float = 1e-4, cos_angle: bool = False, co
         ValueError: wrong shape or a trace outside [-1 - eps, 3 + eps].
     """
     if R.dim() != 3 or R.shape[1:] != (3, 3):
-        raise ValueError(f"rotations must be (N, 3, 3), got {tuple(R.shape)}")
+        raise ValueError(f"Input has to be a batch of 3x3 Tensors. Got {R.shape}")
     trace = R.diagonal(dim1=1, dim2=2).sum(1)
     if ((trace < -1.0 - eps) | (trace > 3.0 + eps)).any():
         raise ValueError("a matrix has a trace outside the range of rotations")

@@ -9,9 +9,20 @@ from torch import Tensor
 __all__ = ["Structure"]
 
 Index = int | slice | Sequence[int] | Tensor
+FORMS = ("_list", "_padded", "_packed", "_per_mesh", "_per_cloud", "_idx")
 
 
-class Structure:
+class Forms:
+    """The forms that PyTorch3D's objects hold under private names, as some programs read them: `_verts_list`, ..."""
+
+    def __getattr__(self, name: str):
+        form = name[1:] if name.startswith("_") and name.endswith(FORMS) else ""
+        if not form or not hasattr(type(self), form):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self, form)()
+
+
+class Structure(Forms):
     """A batch of N elements. Subclasses say how to pick elements (`_select`) and how to map their tensors (`_map`)."""
 
     _N: int
@@ -39,7 +50,7 @@ class Structure:
         """
         if isinstance(index, int):
             if not -self._N <= index < self._N:
-                raise IndexError(f"index {index} out of range for a batch of {self._N}")
+                raise IndexError(f"index {index} is out of bounds for a batch of {self._N}")
             index = [index]
         return self._select(torch.arange(self._N)[index.cpu() if isinstance(index, Tensor) else index].tolist())
 
@@ -47,8 +58,10 @@ class Structure:
         """Batches of `split_sizes` consecutive elements each.
 
         Raises:
-            ValueError: sizes that do not sum to the number of elements.
+            ValueError: sizes that are not whole or do not sum to the number of elements.
         """
+        if not all(isinstance(size, int) for size in split_sizes):
+            raise ValueError(f"split sizes must be integers, got {list(split_sizes)}")
         if sum(split_sizes) != self._N:
             raise ValueError(f"split sizes {list(split_sizes)} do not sum to {self._N}")
         return [self._select(part.tolist()) for part in torch.arange(self._N).split(list(split_sizes))]

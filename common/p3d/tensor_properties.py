@@ -58,11 +58,11 @@ class TensorProperties(nn.Module):
             IndexError: out of range.
         """
         if isinstance(index, int) and not -self._N <= index < self._N:
-            raise IndexError(f"index {index} out of range for a batch of {self._N}")
+            raise IndexError(f"index {index} is out of bounds for a batch of {self._N}")
         return self._map(lambda tensor: tensor[[index] if isinstance(index, int) else index])
 
-    def clone(self) -> Self:
-        """A copy whose tensors share no memory with this object's."""
+    def clone(self, other: Self | None = None) -> Self:
+        """A copy whose tensors share no memory with this object's; PyTorch3D writes it into `other`."""
         return self._map(torch.clone)
 
     def to(self, device: torch.device | str = "cpu") -> Self:

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from .interpolate import interpolate, seen_places, spread
 from .packing import list_to_padded
+from .structures import Forms
 from .texture_images import paste_images, sample_images, stack_images
 
 __all__ = ["TexturesAtlas", "TexturesBase", "TexturesUV", "TexturesVertex"]
@@ -20,7 +21,7 @@ __all__ = ["TexturesAtlas", "TexturesBase", "TexturesUV", "TexturesVertex"]
 Rows = Sequence[Tensor] | Tensor
 
 
-class TexturesBase:
+class TexturesBase(Forms):
     """The texture of a batch of N meshes. Subclasses keep one tensor per mesh in each of the lists `_lists` names.
 
     A padded tensor given to the constructor is cut to each mesh's true size once a `Meshes` takes the texture.
@@ -38,6 +39,11 @@ class TexturesBase:
         first = getattr(self, self._lists[0])
         return first[0].device if len(first) else torch.device("cpu")
 
+    @property
+    def valid(self) -> Tensor:
+        """(N,) bool: true, as in PyTorch3D."""
+        return torch.ones(self._N, dtype=torch.bool, device=self.device)
+
     def isempty(self) -> bool:
         """No mesh, or nothing in any of them."""
         return not any(t.numel() for t in getattr(self, self._lists[0]))
@@ -48,6 +54,7 @@ class TexturesBase:
         Raises:
             ValueError: a texture of other meshes.
         """
+        self._num_verts_per_mesh, self._num_faces_per_mesh = verts, faces
         if self._N != count:
             raise ValueError("Textures do not match the dimensions of Meshes: another batch size")
         for name, kind in self._per.items():

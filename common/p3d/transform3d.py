@@ -53,7 +53,9 @@ class Transform3d:
 
     def __getitem__(self, index: int | slice | Sequence[int] | Tensor) -> "Transform3d":
         """The transforms at `index`, always as a batch."""
-        return Transform3d(matrix=self._matrix[[index] if isinstance(index, int) else index])
+        chosen = object.__new__(type(self))
+        chosen._matrix = self._matrix[[index] if isinstance(index, int) else index]
+        return chosen
 
     def get_matrix(self) -> Tensor:
         """(N, 4, 4), row-vector convention."""
@@ -238,13 +240,15 @@ def _as_batch(points: Tensor) -> Tensor:
 
 def _three_values(x: Number, y: Number | None, z: Number | None, dtype: torch.dtype, device: Device | None) -> Tensor:
     """(N, 3) of three numbers or tensors (N,), or of one tensor (N, 3) or (3,)."""
-    if y is None and z is None and isinstance(x, Tensor) and x.dim() == 2:
-        if x.shape[1] != 3:
-            raise ValueError(f"expected a tensor (N, 3), got {tuple(x.shape)}")
+    if isinstance(x, Tensor) and x.dim() == 2:
+        if x.shape[1] != 3 or y is not None or z is not None:
+            raise ValueError(f"expected one tensor (N, 3), got {tuple(x.shape)}, and y and z None")
         return x.to(dtype=dtype, device=device or x.device)
     if y is None or z is None:
         raise ValueError("give x, y and z, or one tensor (N, 3)")
     devices = [v.device for v in (x, y, z) if isinstance(v, Tensor)]
     device = device or (devices[0] if devices else "cpu")
     columns = [torch.atleast_1d(torch.as_tensor(v, dtype=dtype, device=device)) for v in (x, y, z)]
+    if len({len(c) for c in columns} - {1}) > 1:
+        raise ValueError(f"x, y and z must be numbers or (N,), got {[len(c) for c in columns]}")
     return torch.stack(torch.broadcast_tensors(*columns), 1)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.p3d import Pointclouds, corresponding_points_alignment, iterative_closest_point
+from common.p3d import Pointclouds, corresponding_points_alignment, iterative_closest_point, wmean
 
 
 def motion(seed, N=2, D=3, scale=False, reflect=False):
@@ -129,3 +129,16 @@ def test_too_few_points_are_warned_of():
 def test_nonsense_is_refused(call):
     with pytest.raises(ValueError):
         call(torch.rand(2, 9, 3))
+
+
+def test_wmean():
+    torch.manual_seed(0)
+    x, weight = torch.rand(4, 5, 3), torch.rand(4, 5)
+    torch.testing.assert_close(wmean(x), x.mean(1, keepdim=True))
+    by_hand = sum(weight[:, i, None] * x[:, i] for i in range(5)) / sum(weight[:, i, None] for i in range(5))
+    torch.testing.assert_close(wmean(x, weight, keepdim=False), by_hand)
+    torch.testing.assert_close(wmean(x, weight[0] > 0.5)[2, 0], x[2][weight[0] > 0.5].mean(0))
+    torch.testing.assert_close(wmean(x, weight, (0, 1), False), (x * weight[..., None]).sum((0, 1)) / weight.sum())
+    assert not wmean(x, torch.zeros(4, 5)).any()
+    with pytest.raises(ValueError, match="not compatible"):
+        wmean(x, weight[:, 0])

@@ -11,6 +11,7 @@ from common.p3d import (
     FoVPerspectiveCameras,
     PerspectiveCameras,
     camera_position_from_spherical_angles,
+    camera_to_eye_at_up,
     cameras_from_opencv_projection,
     look_at_rotation,
     look_at_view_transform,
@@ -99,3 +100,17 @@ def test_nonsense_is_refused():
         look_at_view_transform(eye=((1.0, 2.0),))
     with pytest.raises(ValueError):
         opencv_from_cameras_projection(PerspectiveCameras(in_ndc=False, image_size=((4, 4),)), torch.tensor([[4, 4]]))
+
+
+def test_eye_at_up_make_the_same_camera():
+    torch.manual_seed(0)
+    R, T = look_at_view_transform(eye=torch.rand(5, 3) + 1, at=torch.rand(5, 3) - 1, up=torch.rand(5, 3))
+    eye, at, up = camera_to_eye_at_up(PerspectiveCameras(R=R, T=T).get_world_to_view_transform())
+    again = look_at_view_transform(eye=eye, at=at, up=up)
+    torch.testing.assert_close(again[0], R, atol=2e-6, rtol=0)
+    torch.testing.assert_close(again[1], T, atol=2e-6, rtol=0)
+
+
+def test_angles_of_unequal_number_are_refused():
+    with pytest.raises(ValueError, match="distances and angles"):
+        camera_position_from_spherical_angles(torch.ones(3), torch.ones(2), 0.0)

@@ -247,3 +247,13 @@ def test_gradients_reach_the_extrinsics_and_the_lens():
 def test_nonsense_is_refused(call):
     with pytest.raises((ValueError, TypeError)):
         call()
+
+
+def test_join_cameras_with_focal_lengths_of_other_shapes():
+    both = torch.tensor([[2.0, 3.0], [4.0, 5.0]])
+    cameras = [PerspectiveCameras(f) for f in (5.0, both, torch.tensor([[6.0]]))]
+    expected = torch.tensor([[5.0, 5.0], [2.0, 3.0], [4.0, 5.0], [6.0, 6.0]])
+    assert torch.equal(join_cameras_as_batch(cameras).focal_length, expected)
+    given = PerspectiveCameras().get_projection_transform(focal_length=2.0, principal_point=((2.5, 3.5),))
+    assert torch.equal(given.get_matrix()[0, :2, :2], 2 * torch.eye(2))
+    assert torch.equal(given.get_matrix()[0, 2, :2], torch.tensor([2.5, 3.5]))

@@ -137,7 +137,7 @@ def test_submeshes():
     assert parts.num_faces_per_mesh().tolist() == [1, 2, 0]
     assert parts.num_verts_per_mesh().tolist() == [3, 4, 0]
     assert torch.equal(parts.verts_list()[0][parts.faces_list()[0][0]], meshes.verts_list()[0][[1, 2, 3]])
-    with pytest.raises(ValueError, match="one list of face indices per mesh"):
+    with pytest.raises(ValueError, match="exactly one set of submeshes for each mesh"):
         meshes.submeshes([[]])
 
 
@@ -237,3 +237,22 @@ def test_bad_input():
         meshes.get_mesh_verts_faces(3)
     with pytest.raises(IndexError):
         meshes[3]
+
+
+def test_lists_are_the_tensors_given():
+    """Gradients of the parts are found where PyTorch3D leaves them: in the tensors that went in."""
+    verts, faces = tetrahedron()
+    parts = [verts.clone().requires_grad_(), (verts + 1).requires_grad_()]
+    meshes = Meshes(parts, [faces, faces])
+    assert meshes.verts_list()[1] is parts[1] and meshes.extend(2).verts_list()[1] is parts[0]
+    assert meshes.split([1, 1])[1].verts_list()[0] is parts[1] and meshes._verts_list is meshes.verts_list()
+    assert meshes._num_faces_per_mesh.tolist() == [4, 4] and meshes.faces_list()[1] is meshes.faces_list()[1]
+    meshes.verts_packed().sum().backward()
+    assert torch.equal(parts[1].grad, torch.ones_like(verts))
+    torch.testing.assert_close(meshes.offset_verts(torch.ones(3)).verts_list()[0], parts[0] + 1)
+    torch.testing.assert_close(meshes.scale_verts(2.0).verts_list()[1], 2 * parts[1])
+    other = Meshes([verts], [faces], TexturesVertex([torch.rand(4, 2)]))
+    other.textures = TexturesVertex([torch.rand(3, 2)])
+    with pytest.raises(ValueError, match="do not match"):
+        other.sample_textures(None)
+    assert other.textures.valid.tolist() == [True] and other.textures._verts_features_padded.shape == (1, 3, 2)

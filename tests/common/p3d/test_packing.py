@@ -56,3 +56,17 @@ def test_packed_and_padded_are_inverse_and_differentiable():
 def test_nonsense_is_refused(call):
     with pytest.raises(ValueError):
         call()
+
+
+def test_padded_to_packed_of_structures():
+    """The function of the same name in `structures.utils`: by sizes, by the padding's value, or all rows."""
+    padded = list_to_padded(TENSORS, pad_value=-1.0)
+    packed = list_to_packed(TENSORS)[0]
+    assert torch.equal(padded_to_packed(padded), padded.view(-1, 3))
+    assert torch.equal(padded_to_packed(padded, split_size=[2, 0, 4]), packed)
+    assert torch.equal(padded_to_packed(padded, pad_value=-1.0), packed)
+    for options in ({"split_size": [2, 0, 4], "pad_value": -1.0}, {"split_size": [2]}):
+        with pytest.raises(ValueError, match="split_size"):
+            padded_to_packed(padded, **options)
+    with pytest.raises(ValueError, match="Pad size"):
+        list_to_padded(TENSORS, (6, 4, 2))

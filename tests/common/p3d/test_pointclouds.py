@@ -173,3 +173,21 @@ def test_estimated_normals_can_be_kept():
     cosine = (clouds.normals_packed() * clouds.points_packed()).sum(1).abs()
     assert clouds.normals_padded().shape == (2, 300, 3) and cosine.min() > 0.9
     assert Pointclouds([balls[0], torch.zeros(0, 3)]).valid.tolist() == [True, False]
+
+
+def test_lists_are_the_tensors_given():
+    """Gradients of the parts are found where PyTorch3D leaves them: in the tensors that went in."""
+    parts = [torch.rand(n, 3, requires_grad=True) for n in (4, 0, 2)]
+    clouds = Pointclouds(parts, features=[torch.rand(4, 2), None, torch.rand(2, 2)])
+    assert all(a is b for a, b in zip(clouds.points_list(), parts, strict=True))
+    assert clouds[2].points_list()[0] is parts[2] and clouds.get_cloud(0)[0] is parts[0]
+    assert clouds.points_list()[0] is clouds._points_list[0] and clouds._num_points_per_cloud.tolist() == [4, 0, 2]
+    clouds.points_packed().sum().backward()
+    assert all(torch.equal(p.grad, torch.ones_like(p)) for p in (parts[0], parts[2]))
+    moved = clouds.offset(torch.ones(3))
+    torch.testing.assert_close(moved.points_list()[2], parts[2] + 1)
+    with pytest.raises(AttributeError, match="_nothing_list"):
+        clouds._nothing_list
+    assert clouds.subsample(4) is clouds
+    with pytest.raises(ValueError, match="same number of features"):
+        join_pointclouds_as_batch([clouds, Pointclouds([torch.zeros(1, 3)], features=[torch.zeros(1, 5)])])

@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.p3d import Meshes, face_pairs, rasterize_meshes
+from common.p3d import Meshes, Pointclouds, face_pairs, rasterize_meshes, rasterize_points
 from common.p3d.clip import clip_faces
+from common.p3d.rasterize_meshes import barycentric_coordinates
 
 seeds = st.integers(0, 2**31 - 1)
 GOLDENS = ["rasterize_batch3_48", "rasterize_triangles_24x40_blur1e-4", "rasterize_triangles_32", "rasterize_zclip_32"]
@@ -276,3 +277,21 @@ def test_arguments_without_sense_are_refused(wrong):
     meshes = Meshes([torch.rand(3, 3)], [torch.tensor([[0, 1, 2]])])
     with pytest.raises(ValueError, match="must be"):
         rasterize_meshes(meshes, **wrong)
+
+
+def test_barycentric_coordinates():
+    torch.manual_seed(0)
+    corners = torch.rand(3, 7, 2, dtype=torch.float64)
+    weights = torch.rand(7, 3, dtype=torch.float64)
+    weights = weights / weights.sum(1, keepdim=True)
+    points = (weights.t()[..., None] * corners).sum(0)
+    torch.testing.assert_close(torch.stack(barycentric_coordinates(points, *corners), 1), weights, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "size, message", [((8, 8, 3), "tuple/list of"), ((0, 8), "greater than 0"), ((8.5, 8), "integers")]
+)
+def test_image_sizes(size, message):
+    for call in (lambda: rasterize_meshes(Meshes([], []), size), lambda: rasterize_points(Pointclouds([]), size)):
+        with pytest.raises(ValueError, match=message):
+            call()

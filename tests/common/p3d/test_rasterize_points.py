@@ -188,7 +188,7 @@ def test_no_gradient_of_pads():
 
 def test_rasterizer_needs_cameras_that_fit():
     clouds = Pointclouds([torch.zeros(1, 3)] * 3)
-    with pytest.raises(ValueError, match="Cameras must be given"):
+    with pytest.raises(ValueError, match="Cameras must be specified"):
         PointsRasterizer()(clouds)
     with pytest.raises(ValueError, match="extend"):
         PointsRasterizer(FoVPerspectiveCameras(T=torch.zeros(2, 3)))(clouds)

@@ -237,9 +237,9 @@ def test_renderers_and_errors():
     image, fragments = renderer(square())
     assert image.shape == (1, 4, 4, 4) and fragments.zbuf.shape == (1, 4, 4, 1)
     assert torch.equal(image, MeshRenderer(renderer.rasterizer, renderer.shader)(square()))
-    with pytest.raises(ValueError, match="Cameras must be given"):
+    with pytest.raises(ValueError, match="Cameras must be specified"):
         MeshRasterizer()(square())
-    with pytest.raises(ValueError, match="Cameras must be given to HardPhongShader"):
+    with pytest.raises(ValueError, match="Cameras must be specified"):
         HardPhongShader()(fragments, square())
     with pytest.raises(ValueError, match="number"):
         MeshRasterizer(FoVPerspectiveCameras(R=torch.eye(3).expand(3, 3, 3)))(square().extend(2))

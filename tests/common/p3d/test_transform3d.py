@@ -113,3 +113,14 @@ def test_gradients_flow_through_a_chain():
 def test_nonsense_is_refused(call):
     with pytest.raises(ValueError):
         call()
+
+
+def test_parts_keep_their_class_and_nonsense_is_refused():
+    shift = t3d.Translate(torch.arange(6.0).view(2, 3))
+    assert isinstance(shift[1], t3d.Translate) and torch.equal(shift[1].get_matrix(), shift.get_matrix()[1:])
+    for call in (
+        lambda: t3d.Translate(torch.ones(3), torch.ones(2), 0.0),
+        lambda: t3d.Translate(torch.ones(2, 3), torch.ones(2), torch.ones(2)),
+    ):
+        with pytest.raises(ValueError):
+            call()

@@ -1,15 +1,33 @@
 """Our engine under PyTorch3D's name, for programs started by `python -m common.p3d run`.
 
 Every module of PYTORCH3D_MODULES is made here, with the names that ours export; a package has those of its modules.
+What the engine lacks can be imported, since programs import more than they use, and raises when it is used.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from common.p3d import PYTORCH3D_MODULES
 
 __version__ = "0.7.9"  # whose interface ours is
+
+
+class _Missing(type):
+    """The type of a name that the engine lacks: a class, since programs derive from what they import."""
+
+    def _raise(cls, *args, **kwargs):
+        raise NotImplementedError(f"the pure-PyTorch engine has no {cls.__name__}")
+
+    __call__ = _raise
+
+    def __getattr__(cls, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Missing(f"{cls.__name__}.{name}", (), {})
 
 
 class _Module(ModuleType):
@@ -20,10 +38,25 @@ class _Module(ModuleType):
     def __getattr__(self, name: str):
         if name.startswith("__"):
             raise AttributeError(name)
+        plain = name.removesuffix("_python").removesuffix("_naive")  # its slow twins in pure Python: ours is that
         for source in self._sources:
-            if hasattr(source, name):
-                return getattr(source, name)
-        raise ImportError(f"the pure-PyTorch engine has no {self.__name__}.{name}")
+            for known in (name, plain):
+                if hasattr(source, known):
+                    return getattr(source, known)
+        return _Missing(f"{self.__name__}.{name}", (), {})
+
+
+class _Empty(MetaPathFinder, Loader):
+    """Finds every module that the engine lacks: one in which everything is missing."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self, is_package=True) if name.startswith(f"{__name__}.") else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Module(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
 
 
 def _get(path: str) -> _Module:
@@ -37,6 +70,7 @@ def _get(path: str) -> _Module:
 
 
 sys.modules[__name__].__class__ = _Module
+sys.meta_path.append(_Empty())
 for _name, _places in PYTORCH3D_MODULES.items():
     _source = import_module(f"common.p3d.{_name}")
     for _place in _places:
