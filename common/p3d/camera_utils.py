@@ -129,16 +129,15 @@ def rotate_on_spot(R: Tensor, T: Tensor, rotation: Tensor) -> tuple[Tensor, Tens
 
     Args:
         R, T: extrinsics (N, 3, 3) and (N, 3), or (3, 3) and (3,).
-        rotation: (M, 3, 3) or (3, 3), applied in view coordinates, for row vectors; M and N broadcast.
+        rotation: (M, 3, 3) or (3, 3), applied in view coordinates, for column vectors, as `axis_angle_to_matrix` gives
+            it; M and N broadcast.
 
     Returns:
-        The new R and T, batched like the input.
+        The new R and T, always a batch.
     """
-    single = R.dim() == 2 and T.dim() == 1 and rotation.dim() == 2
     R, T, rotation = R.view(-1, 3, 3), T.view(-1, 3), rotation.view(-1, 3, 3)
-    new_R = R @ rotation
-    new_T = (T[:, None] @ R.transpose(1, 2) @ new_R)[:, 0]
-    return (new_R[0], new_T[0]) if single else (new_R, new_T)
+    new_R = R @ rotation.transpose(1, 2)
+    return new_R, (T[:, None] @ R.transpose(1, 2) @ new_R)[:, 0]
 
 
 def join_cameras_as_batch(cameras_list: list):

@@ -98,7 +98,7 @@ def sample_farthest_points(
     (N, P, D), device = points.shape, points.device
     wanted = torch.as_tensor([K] * N if isinstance(K, int) else K).to(lengths)
     if len(wanted) != N:
-        raise ValueError(f"{len(wanted)} numbers K for {N} clouds")
+        raise ValueError(f"K and points must have the same batch dimension: {len(wanted)} and {N}")
     total = K if isinstance(K, int) else max(wanted.tolist(), default=0)
     steps = [(torch.rand(N, device=device) * lengths).long() if random_start_point else torch.zeros_like(lengths)]
     flat = points.detach().permute(2, 0, 1).contiguous().view(D, N * P)
@@ -202,11 +202,12 @@ def rows_inside(points: Tensor, lengths: Tensor) -> Tensor:
 def lengths_of(points: Tensor, lengths: Tensor | None) -> Tensor:
     """(N,) int64 points in each cloud of (N, P, D)."""
     if points.dim() != 3:
-        raise ValueError(f"points must be (N, P, D), got {tuple(points.shape)}")
+        raise ValueError(f"Expected points to be of shape (N, P, D), got {tuple(points.shape)}")
     if lengths is None:
         return torch.full((len(points),), points.shape[1], dtype=torch.int64, device=points.device)
     if lengths.shape != (len(points),) or (lengths > points.shape[1]).any() or (lengths < 0).any():
-        raise ValueError(f"lengths must be ({len(points)},), each of 0 to {points.shape[1]}, got {lengths.tolist()}")
+        shape = f"({len(points)},), each of 0 to {points.shape[1]}"
+        raise ValueError(f"Expected lengths to be of shape {shape}, got {lengths.tolist()}")
     return lengths.to(points.device, torch.int64)
 
 

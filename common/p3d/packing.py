@@ -46,11 +46,11 @@ def list_to_padded(
     if len(pad_size) != dimensions and filled:
         raise ValueError(f"Pad size must have a number for each of {dimensions} dimensions, got {tuple(pad_size)}")
     out = x[0].new_full((len(x), *pad_size), pad_value)
-    for row, tensor in zip(out, x, strict=True):
+    for row, tensor in enumerate(x):
         if tensor.dim() == dimensions:
             if any(have > room for have, room in zip(tensor.shape, pad_size, strict=True)):
                 raise ValueError(f"a tensor of shape {tuple(tensor.shape)} does not fit into {tuple(pad_size)}")
-            row[tuple(slice(0, n) for n in tensor.shape)] = tensor
+            out[(row, *(slice(0, n) for n in tensor.shape))] = tensor
     return out
 
 
@@ -109,7 +109,7 @@ def padded_to_packed(
         if split_size is not None and len(split_size) != len(inputs):
             raise ValueError(f"split_size must be of the same length as inputs: {len(split_size)}, {len(inputs)}")
         if split_size is not None:
-            return torch.cat([row[:size] for row, size in zip(inputs, split_size, strict=True)])
+            return torch.cat([row[: int(size)] for row, size in zip(inputs, split_size, strict=True)])
         packed = inputs.reshape(-1, *inputs.shape[2:])
         return packed if pad_value is None else packed[(packed != pad_value).flatten(1).any(1)]
     inputs = inputs.movedim(max_size_dim, 1)

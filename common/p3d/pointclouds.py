@@ -38,8 +38,10 @@ class Pointclouds(Structure):
         self._set(sizes, _pack("points", points, sizes, 3), None, None)
         self._normals = None if normals is None else _pack("normals", normals, sizes, 3)
         self._features = None if features is None else _pack("features", features, sizes, None)
-        if isinstance(points, list | tuple):  # gradients of the tensors given are looked for there
-            self._lists = {"_points": list(points)}
+        given = {"_points": points, "_normals": normals, "_features": features}  # where gradients are looked for
+        for name, rows in given.items():
+            if isinstance(rows, list | tuple) and all(isinstance(part, Tensor) for part in rows):
+                self._lists[name] = list(rows)
 
     @classmethod
     def _from_packed(cls, sizes: list[int], points: Tensor, normals: Tensor | None, features: Tensor | None) -> Self:
@@ -257,7 +259,7 @@ class Pointclouds(Structure):
             ValueError: another shape, or a box whose corners are swapped.
         """
         if box.dim() not in (2, 3) or box.shape[-2:] != (2, 3) or (box.dim() == 3 and len(box) not in (1, self._N)):
-            raise ValueError(f"box must be (2, 3) or ({self._N}, 2, 3), got {tuple(box.shape)}")
+            raise ValueError(f"Input box must be of shape (2, 3) or ({self._N}, 2, 3), got {tuple(box.shape)}")
         if (box[..., 0, :] > box[..., 1, :]).any():
             raise ValueError("Input box is invalid: its first corner must not exceed its second")
         corners = box.expand(self._N, 2, 3)[self.packed_to_cloud_idx()]
@@ -306,7 +308,7 @@ def join_pointclouds_as_batch(pointclouds: Sequence[Pointclouds]) -> Pointclouds
     packed = []
     for rows in zip(*[clouds._packed() for clouds in pointclouds], strict=True):
         if len({r is None for r in rows}) > 1:
-            raise ValueError("some batches have normals or features, some have none")
+            raise ValueError("normals or features of the batches are given in some, in some set to None")
         if rows[0] is not None and len({r.shape[1] for r in rows}) > 1:
             raise ValueError("All Pointclouds must have the same number of features.")
         packed.append(None if rows[0] is None else torch.cat(rows))

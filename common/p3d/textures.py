@@ -289,7 +289,7 @@ class TexturesUV(TexturesBase):
         return self._maps_ids
 
     def maps_ids_padded(self) -> Tensor | None:
-        return None if self._maps_ids is None else list_to_padded(self._maps_ids)
+        return self._maps_ids and list_to_padded(self._maps_ids)
 
     def _corner_uvs(self) -> Tensor:
         """(sum F_n, 3, 2)."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from common.p3d import (
     FoVPerspectiveCameras,
     PerspectiveCameras,
+    axis_angle_to_matrix,
     camera_position_from_spherical_angles,
     camera_to_eye_at_up,
     cameras_from_opencv_projection,
@@ -77,8 +78,12 @@ def test_rotating_on_the_spot_keeps_the_centre():
     turned = rotate_on_spot(R, T, random_rotations(3))
     torch.testing.assert_close(FoVPerspectiveCameras(R=turned[0], T=turned[1]).get_camera_center(), centre)
     single = rotate_on_spot(R[0], T[0], torch.eye(3))
-    torch.testing.assert_close(single[0], R[0])
-    torch.testing.assert_close(single[1], T[0], atol=1e-5, rtol=0.0)
+    torch.testing.assert_close(single[0], R[:1])
+    torch.testing.assert_close(single[1], T[:1], atol=1e-5, rtol=0.0)
+    quarter = axis_angle_to_matrix(torch.tensor([0.0, math.pi / 2, 0.0]))  # counterclockwise about +Y, in columns
+    R, T = rotate_on_spot(torch.eye(3), torch.zeros(3), quarter)
+    ahead = torch.tensor([[[0.0, 0.0, 1.0]]]) @ R  # what was ahead (+Z) is now where +Z turns to: +X, on the left
+    torch.testing.assert_close(ahead[0], torch.tensor([[1.0, 0.0, 0.0]]), atol=1e-6, rtol=0.0)
 
 
 def test_angles_broadcast():

@@ -187,7 +187,7 @@ def test_lists_are_the_tensors_given():
     moved = clouds.offset(torch.ones(3))
     torch.testing.assert_close(moved.points_list()[2], parts[2] + 1)
     with pytest.raises(AttributeError, match="_nothing_list"):
-        clouds._nothing_list
+        getattr(clouds, "_nothing_list")  # noqa: B009
     assert clouds.subsample(4) is clouds
     with pytest.raises(ValueError, match="same number of features"):
         join_pointclouds_as_batch([clouds, Pointclouds([torch.zeros(1, 3)], features=[torch.zeros(1, 5)])])
