@@ -28,9 +28,10 @@ class BlendParams(NamedTuple):
 
 def hard_rgb_blend(colors: Tensor, fragments, blend_params: BlendParams) -> Tensor:
     """RGBA (N, H, W, 4): the nearest face's colour of (N, H, W, K, 3), or the background; alpha says which."""
-    seen = fragments.pix_to_face[..., :1] >= 0
-    rgb = torch.where(seen, colors[..., 0, :], _background(blend_params, colors))
-    return torch.cat((rgb, seen.to(rgb.dtype)), -1)
+    nearest = fragments.pix_to_face[..., 0]
+    pixel = (nearest.reshape(-1) >= 0).nonzero().squeeze(1)
+    rgb = colors[..., 0, :].reshape(-1, 3).index_select(0, pixel)
+    return _on_background(torch.cat((rgb, torch.ones_like(rgb[:, :1])), 1), pixel, nearest.shape, blend_params)
 
 
 def sigmoid_alpha_blend(colors: Tensor, fragments, blend_params: BlendParams) -> Tensor:
@@ -64,7 +65,7 @@ def softmax_rgb_blend(
         znear, zfar: numbers or (N,).
     """
     pix_to_face = fragments.pix_to_face
-    batch, height, width, depth = pix_to_face.shape
+    _, height, width, depth = pix_to_face.shape
     background = _background(blend_params, colors)
     # Only the pixels that see anything are worked on.
     pixel = (pix_to_face[..., 0].reshape(-1) >= 0).nonzero().squeeze(1)
@@ -80,9 +81,14 @@ def softmax_rgb_blend(
     rest = torch.exp((SMALLEST - nearest) / blend_params.gamma).clamp(min=SMALLEST)
     mixed = ((weight[..., None] * rgb).sum(1) + rest * background) / (weight.sum(1, keepdim=True) + rest)
     alpha = 1.0 - (1.0 - share).prod(1, keepdim=True)
-    empty = torch.cat((background.to(colors.dtype), background.new_zeros(1)))
-    image = empty.expand(batch * height * width, 4).index_copy(0, pixel, torch.cat((mixed, alpha), 1))
-    return image.view(batch, height, width, 4)
+    return _on_background(torch.cat((mixed, alpha), 1), pixel, pix_to_face.shape[:3], blend_params)
+
+
+def _on_background(rgba: Tensor, pixel: Tensor, shape: torch.Size, blend_params: BlendParams) -> Tensor:
+    """(*shape, 4) with rgba (M, 4) at flat pixels (M,), the background with alpha 0 elsewhere."""
+    background = _background(blend_params, rgba)
+    empty = torch.cat((background, background.new_zeros(1)))
+    return empty.expand(shape.numel(), 4).index_copy(0, pixel, rgba).view(*shape, 4)
 
 
 def _per_pixel(z: float | Tensor, pixel: Tensor, size: int, like: Tensor) -> float | Tensor:

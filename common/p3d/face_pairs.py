@@ -1,11 +1,12 @@
-"""The (pixel, face) pairs of a mesh rasteriser: each face's window of candidate pixels, expanded and tested.
+"""The (pixel, face) pairs of a mesh rasteriser: each face's rows of pixels, cut to the runs that its edges leave.
 
-No face is tested against a pixel outside its bounding box. Faces with windows of like size are expanded together, so
-that the three edge functions are computed from one term per row and one per column; chunks have a bounded size. The
-test here is conservative: what passes is measured exactly by the caller.
+On the way from row to row an edge crosses them at equal steps. What lies between the crossings is a run of pixels; runs
+are found for all rows at once and expanded in chunks of bounded size, so that no face meets a pixel beside it. Where
+rounding leaves open whether a run's last pixels belong to it, they are tested one by one.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,92 +15,150 @@ from .point_pairs import PixelGrid
 
 __all__: list[str] = []
 
-PAIRS_PER_CHUNK = 1 << 19  # candidate pairs in one chunk: some 20 bytes each
-SLACK = 0.01  # of windows, in pixels: rounding never hides a pixel at the rim
-EDGE_SLACK = 1e-6  # relative, of the edge test
-SIZES = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)  # windows are rounded up to these many rows and columns
+ROWS_PER_CHUNK = 1 << 17  # of faces, some 150 bytes each
+PAIRS_PER_CHUNK = 1 << 19  # some 40 bytes each
+SLACK = 0.01  # of windows and runs, in pixels: rounding never hides a pixel at the rim
+ROUNDINGS = 8  # of where an edge crosses a row, relative to what that is computed from
 
 
-def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid) -> Iterator[tuple[Tensor, Tensor]]:
-    """Flat pixels (M,) int64 and faces (M,) int64 that may meet, chunk by chunk.
+class Pairs(NamedTuple):
+    """M pairs that may meet, or, where nothing blurs, that meet."""
+
+    pixel: Tensor  # (M,) int64, into the flattened (N, H, W) images
+    face: Tensor  # (M,) int64
+    x: Tensor  # (M,), NDC of the pixel's centre
+    y: Tensor  # (M,)
+
+
+class _Rows(NamedTuple):
+    """R rows of faces."""
+
+    face: Tensor  # (R,) int64
+    first: Tensor  # (R,) int64: the flat pixel at the right end of the row, where x begins
+    y: Tensor  # (R,), NDC
+    start: Tensor  # (R,) int64: the first pixel of the run, counted along +x
+    end: Tensor  # (R,) int64: the last pixel
+
+
+def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid) -> Iterator[Pairs]:
+    """The pairs, chunk by chunk.
 
     Args:
         face_verts: (F, 3, 3), x and y in NDC; faces that are to be drawn, all finite.
         image: (F,) int64, which image of the batch each face belongs to.
         blur: NDC distance up to which a pixel outside a face counts.
     """
-    low, high = face_verts[:, :, :2].amin(1) - blur, face_verts[:, :, :2].amax(1) + blur
-    per_pixel, windows = 0.5 * min(grid.sizes), []
-    for axis in (0, 1):
-        half, size = grid.half_span(axis), grid.sizes[axis]
-        first = ((low[:, axis] + half) * per_pixel - 0.5 - SLACK).ceil().clamp(0, size).long()
-        last = ((high[:, axis] + half) * per_pixel - 0.5 + SLACK).floor().clamp(-1, size - 1).long()
-        windows += [first, last - first + 1]
-    face = ((windows[1] > 0) & (windows[3] > 0)).nonzero().squeeze(1)
-    x0, width, y0, height = (w[face] for w in windows)
-    limit = max(PAIRS_PER_CHUNK // max(int(width.max()), 1), 1) if len(face) else 1
-    if len(face) and int(height.max()) > limit:  # windows of more pairs than a chunk: bands of rows
-        bands = torch.div(height + limit - 1, limit, rounding_mode="floor")
-        row = torch.arange(len(face), device=face.device).repeat_interleave(bands)
-        shift = (torch.arange(len(row), device=face.device) - (bands.cumsum(0) - bands)[row]) * limit
-        face, x0, width, y0, height = face[row], x0[row], width[row], y0[row] + shift, height[row] - shift
-        height = height.clamp(max=limit)
-    sizes = torch.tensor(SIZES, device=face.device)
-    kind = torch.bucketize(torch.maximum(width, height), sizes)
-    kind, order = kind.sort(stable=True)
-    edges = _Edges(face_verts, blur)
-    start = 0
-    for count in torch.unique_consecutive(kind, return_counts=True)[1].tolist():
-        group = order[start : start + count]
-        start += count
-        wide, tall = (int(s[group].max()) for s in (width, height))
-        step = max(PAIRS_PER_CHUNK // (wide * tall), 1)
-        for part in group.split(step):
-            chosen = face[part]
-            # Windows that reach over the image's edge move inside; they only get larger.
-            x = x0[part].clamp(max=max(grid.width - wide, 0))
-            y = y0[part].clamp(max=max(grid.height - tall, 0))
-            yield _pairs(edges, chosen, image[chosen], x, y, min(wide, grid.width), min(tall, grid.height), grid)
+    corners = face_verts[:, :, :2].permute(2, 1, 0).contiguous()  # (2, 3, F)
+    (left, right), (bottom, top) = (_window(corners[axis], axis, blur, grid) for axis in (0, 1))
+    tall = torch.where(right < left, 0, top - bottom + 1).clamp(min=0)
+    edges = _edges(corners)
+    crossing, step, slack = _sides(edges, grid.centres(bottom.to(face_verts.dtype), 1), tall, blur, grid)
+    for face, place in _expand(tall, ROWS_PER_CHUNK):
+        at = crossing.index_select(1, face) + place * step.index_select(1, face)
+        low, high, room = torch.maximum(at[0], at[1]), torch.minimum(at[2], at[3]), slack.index_select(0, face)
+        start, end = (low - room).ceil(), (high + room).floor()
+        row = bottom.index_select(0, face) + place
+        first = (image.index_select(0, face) * grid.height + grid.height - 1 - row) * grid.width + grid.width - 1
+        rows = _Rows(
+            face,
+            first,
+            grid.centres(row.to(face_verts.dtype), 1),
+            torch.maximum(start.clamp(-1, grid.width).long(), left.index_select(0, face)),
+            torch.minimum(end.clamp(-1, grid.width).long(), right.index_select(0, face)),
+        )
+        if not blur:
+            open_ends = (((low + room).ceil() != start) | ((high - room).floor() != end)).nonzero().squeeze(1)
+            uncertain = _Rows(*(values.index_select(0, open_ends) for values in rows))
+            yield from (_inside(pairs, edges) for pairs in _pairs(uncertain, grid))
+            rows.end.index_fill_(0, open_ends, -2)  # these are done
+        yield from _pairs(rows, grid)
 
 
-class _Edges:
-    """Of each face the edge functions e(p) = (p_x - a_x) (b_y - a_y) - (p_y - a_y) (b_x - a_x), turned so that they are
-    positive inside, and the bound above which a pixel may count."""
-
-    def __init__(self, face_verts: Tensor, blur: float):
-        a, b = face_verts[:, [1, 2, 0], :2], face_verts[:, [2, 0, 1], :2]
-        area = edge_function(face_verts[:, 2], face_verts[:, 0], face_verts[:, 1])
-        self.start = a
-        self.step = (b - a) * area.sign()[:, None, None]
-        length = self.step.abs().sum(2)
-        self.bound = -(blur * self.step.norm(dim=2) + EDGE_SLACK * length * (1.0 + a.abs().amax(2)))
+def _pairs(rows: _Rows, grid: PixelGrid) -> Iterator[Pairs]:
+    for run, place in _expand((rows.end - rows.start + 1).clamp(min=0), PAIRS_PER_CHUNK):
+        column = rows.start.index_select(0, run) + place
+        pixel = rows.first.index_select(0, run) - column
+        x = grid.centres(column.to(rows.y.dtype), 0)
+        yield Pairs(pixel, rows.face.index_select(0, run), x, rows.y.index_select(0, run))
 
 
-def _pairs(edges: _Edges, face: Tensor, image: Tensor, x0: Tensor, y0: Tensor, wide: int, tall: int, grid: PixelGrid):
-    """The pairs of faces (P,) whose windows of tall x wide pixels begin at x0, y0 (P,), counted along +x and +y."""
-    kind = edges.start.dtype
-    columns = x0[:, None] + torch.arange(wide, device=face.device)
-    rows = y0[:, None] + torch.arange(tall, device=face.device)
-    x, y = grid.centres(columns.to(kind), 0), grid.centres(rows.to(kind), 1)
-    start, step = edges.start.index_select(0, face), edges.step.index_select(0, face)
-    bound = edges.bound.index_select(0, face)
-    inside = None
-    for k in range(3):
-        along = (x - start[:, k, :1]) * step[:, k, 1:]
-        across = (y - start[:, k, 1:]) * step[:, k, :1] + bound[:, k : k + 1]
-        passed = along[:, None, :] > across[:, :, None]
-        inside = passed if inside is None else inside.logical_and_(passed)
-    hit = inside.view(-1).nonzero().squeeze(1)
-    owner = torch.div(hit, wide * tall, rounding_mode="floor")
-    cell = hit - owner * (wide * tall)
-    row = torch.div(cell, wide, rounding_mode="floor")
-    column = cell - row * wide
-    # Arrays run from the image's top left: both axes are reversed.
-    first = (image * grid.height + grid.height - 1 - y0) * grid.width + grid.width - 1 - x0
-    pixel = first.index_select(0, owner) - row * grid.width - column
-    return pixel, face.index_select(0, owner)
+def _inside(pairs: Pairs, edges: "_Edges") -> Pairs:
+    """Those pairs whose pixel is inside, by its edge functions, exactly as they are computed."""
+    ax, ay, sx, sy, owned = (values.index_select(1, pairs.face) for values in edges)
+    along, across = (pairs.x - ax) * sy, (pairs.y - ay) * sx
+    met = ((along > across) | ((along == across) & owned)).all(0).nonzero().squeeze(1)
+    return Pairs(*(values.index_select(0, met) for values in pairs))
 
 
-def edge_function(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Twice the signed area of the triangle p, a, b, of (..., 2 or 3) points; x and y count."""
-    return (p[..., 0] - a[..., 0]) * (b[..., 1] - a[..., 1]) - (p[..., 1] - a[..., 1]) * (b[..., 0] - a[..., 0])
+def _expand(counts: Tensor, limit: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Which one of `counts` (M,), and the how manieth of it, in chunks of `limit` or of one count that is larger."""
+    total = counts.cumsum(0)
+    before = total - counts
+    first, done, length = 0, 0, int(total[-1]) if len(counts) else 0
+    while done < length:
+        whole = length - done <= limit
+        last = len(counts) if whole else max(int(torch.searchsorted(total, done + limit, right=True)), first + 1)
+        until = length if whole else int(total[last - 1])
+        which = torch.arange(first, last, device=counts.device).repeat_interleave(counts[first:last])
+        yield which, torch.arange(done, until, device=counts.device) - before.index_select(0, which)
+        first, done = last, until
+
+
+def _window(corners: Tensor, axis: int, blur: float, grid: PixelGrid) -> tuple[Tensor, Tensor]:
+    """The first and the last pixel (F,) int64 along an axis that faces with corners (3, F) may cover."""
+    half, per_pixel, size = grid.half_span(axis), 0.5 * min(grid.sizes), grid.sizes[axis]
+    first = ((corners.amin(0) - blur + half) * per_pixel - 0.5 - SLACK).ceil().clamp(0, size)
+    last = ((corners.amax(0) + blur + half) * per_pixel - 0.5 + SLACK).floor().clamp(-1, size - 1)
+    return first.long(), last.long()
+
+
+class _Edges(NamedTuple):
+    """The edge functions e(p) = (p_x - a_x) s_y - (p_y - a_y) s_x of faces, positive inside; each (3, F)."""
+
+    ax: Tensor
+    ay: Tensor
+    sx: Tensor
+    sy: Tensor
+    owned: Tensor  # bool: a pixel exactly on the edge is inside
+
+
+def _edges(corners: Tensor) -> _Edges:
+    """Of faces with corners (2, 3, F)."""
+    (ax, ay), (bx, by) = corners.roll(-1, 1), corners.roll(1, 1)
+    x, y = corners
+    sign = ((x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])).sign()
+    sx, sy = (bx - ax) * sign, (by - ay) * sign
+    return _Edges(ax, ay, sx, sy, owns_edge(sx, sy))
+
+
+def owns_edge(sx: Tensor, sy: Tensor) -> Tensor:
+    """Whether pixels exactly on an edge of this direction, the inside on its right, are the face's own.
+
+    Faces that share an edge run through it in opposite directions, so that such a pixel is one's alone: no gap, and
+    nothing drawn twice. (PyTorch3D leaves such pixels out of both.)
+    """
+    return (sy > 0) | ((sy == 0) & (sx < 0))
+
+
+def _sides(edges: _Edges, y: Tensor, tall: Tensor, blur: float, grid: PixelGrid) -> tuple[Tensor, Tensor, Tensor]:
+    """Where the two edges on the left and the two on the right of faces cross the row at y (F,), and their steps from
+    row to row, both (4, F); the second edge of a side is far away where there is none. And the slack (F,); all pixels.
+    """
+    sy, order = edges.sy.sort(0, descending=True)  # those on the left come first
+    ax, ay, sx = (values.gather(0, order) for values in edges[:3])
+    per_pixel = 0.5 * min(grid.sizes)
+    offset = ((y - ay) * sx - blur * (sx.square() + sy.square()).sqrt()) / sy
+    step = sx / sy
+    crossing = (ax + offset + grid.half_span(0)) * per_pixel - 0.5
+    size = (ax.abs() + offset.abs() + grid.half_span(0)) * per_pixel + step.abs() * tall
+    level = sy == 0
+    slack = SLACK + ROUNDINGS * torch.finfo(y.dtype).eps * size.masked_fill(level, 0.0).amax(0)
+    sides = (
+        (0, sy[0] <= 0, -torch.inf),
+        (1, sy[1] <= 0, -torch.inf),
+        (2, sy[2] >= 0, torch.inf),
+        (1, sy[1] >= 0, torch.inf),
+    )
+    crossing = torch.stack([crossing[k].masked_fill(none, far) for k, none, far in sides])
+    step = torch.stack([step[k].masked_fill(none, 0.0) for k, none, _ in sides])
+    return crossing, step, slack

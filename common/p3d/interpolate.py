@@ -39,7 +39,8 @@ def seen_places(pix_to_face: Tensor, barycentric_coords: Tensor) -> tuple[Tensor
 
 def interpolate(face_attributes: Tensor, face: Tensor, bary: Tensor) -> Tensor:
     """(M, D) of attributes (F, 3, D), faces (M,) and coordinates (M, 3)."""
-    return (bary[:, None] @ face_attributes.index_select(0, face))[:, 0]
+    first, second, third = (corner.index_select(0, face) for corner in face_attributes.unbind(1))
+    return torch.addcmul(torch.addcmul(first * bary[:, :1], second, bary[:, 1:2]), third, bary[:, 2:])
 
 
 def spread(values: Tensor, places: Tensor, shape: torch.Size) -> Tensor:

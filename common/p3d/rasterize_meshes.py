@@ -4,13 +4,13 @@ The (pixel, face) pairs that may meet are found by `face_pairs`, measured exactl
 pixel. Only these are computed again with gradients, by the same function.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
 
 from .clip import clip_faces
-from .face_pairs import edge_function, expand_faces
+from .face_pairs import Pairs, expand_faces, owns_edge
 from .meshes import Meshes
 from .point_pairs import PixelGrid, pixel_grid
 
@@ -18,6 +18,7 @@ __all__ = ["rasterize_meshes"]
 
 EPSILON = 1e-8  # least area, edge length squared and depth that count as more than nothing, PyTorch3D's
 HITS_KEPT = 1 << 23  # hits held before they are reduced to the K nearest
+NOTHING = torch.iinfo(torch.int64).max
 
 
 def rasterize_meshes(
@@ -65,104 +66,147 @@ def rasterize_meshes(
     origin, back = None, None
     if z_clip_value is not None:
         face_verts, image, origin, back = clip_faces(face_verts, image, z_clip_value, perspective_correct)
-    measure = _Measure(grid, blur_radius, perspective_correct, clip_barycentric_coords)
+    measure = _Measure(perspective_correct, clip_barycentric_coords, blur_radius > 0)
     with torch.no_grad():
         drawn = _drawn(face_verts, cull_backfaces)
-        slot, face = _nearest_faces(face_verts.detach()[drawn], image[drawn], measure, len(meshes), origin, drawn)
-    bary, depth, distance, _ = measure(
-        face_verts.index_select(0, face), torch.div(slot, grid.depth, rounding_mode="floor")
-    )
+        known, blur = face_verts.detach().index_select(0, drawn), blur_radius**0.5
+        pairs = expand_faces(known, image.index_select(0, drawn), blur, grid)
+        if grid.depth == 1 and not blur:
+            slot, face = _nearest(pairs, known, len(meshes) * grid.height * grid.width, perspective_correct)
+        else:
+            halves = None if origin is None or not blur else origin.index_select(0, drawn)
+            slot, face = _nearest_k(pairs, known, measure, blur_radius, grid.depth, halves)
+        face = drawn.index_select(0, face)
+        pixel = slot if grid.depth == 1 else torch.div(slot, grid.depth, rounding_mode="floor")
+        x, y = _centres(pixel, grid, face_verts.dtype)
+    bary, depth, distance = measure(_columns(face_verts), face, x, y)
+    bary = torch.stack(bary, 1)
     if origin is not None:
-        moved = back.index_select(0, face)
-        bary, face = (bary[:, None] @ moved)[:, 0], origin.index_select(0, face)
+        bary = (bary[:, None] @ back.index_select(0, face))[:, 0]
+        face = origin.index_select(0, face)
     shape = (len(meshes), grid.height, grid.width, grid.depth)
-    total = len(meshes) * grid.height * grid.width * grid.depth
-    pix_to_face = torch.full((total,), -1, dtype=torch.int64, device=face.device).index_copy_(0, slot, face)
-    filled = [bary.new_full((total, *v.shape[1:]), -1.0).index_copy(0, slot, v) for v in (depth, bary, distance)]
-    zbuf, bary, dists = (v.view(*shape, *v.shape[1:]) for v in filled)
+    empty = face_verts.new_full((torch.Size(shape).numel(),), -1.0)
+    pix_to_face = torch.full(empty.shape, -1, dtype=torch.int64, device=face.device).index_copy_(0, slot, face)
+    zbuf, dists = (empty.index_copy(0, slot, values).view(shape) for values in (depth, distance))
+    bary = empty[:, None].expand(-1, 3).index_copy(0, slot, bary).view(*shape, 3)
     return pix_to_face.view(shape), zbuf, bary, dists
 
 
 def barycentric_coordinates(p: Tensor, v0: Tensor, v1: Tensor, v2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Barycentric coordinates, each (...), of points (..., 2) in triangles of corners (..., 2)."""
-    area = edge_function(v2, v0, v1) + EPSILON
-    return edge_function(p, v1, v2) / area, edge_function(p, v2, v0) / area, edge_function(p, v0, v1) / area
+    area = _cross(v2, v0, v1) + EPSILON
+    return _cross(p, v1, v2) / area, _cross(p, v2, v0) / area, _cross(p, v0, v1) / area
+
+
+def _cross(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """Twice the signed area of the triangle p, a, b, of (..., 2 or 3) points; x and y count."""
+    return (p[..., 0] - a[..., 0]) * (b[..., 1] - a[..., 1]) - (p[..., 1] - a[..., 1]) * (b[..., 0] - a[..., 0])
 
 
 def _drawn(face_verts: Tensor, cull_backfaces: bool) -> Tensor:
     """(D,) int64: the faces that can cover anything."""
-    area = edge_function(face_verts[:, 0], face_verts[:, 1], face_verts[:, 2])
+    area = _cross(face_verts[:, 0], face_verts[:, 1], face_verts[:, 2])
     drawn = area > EPSILON if cull_backfaces else area.abs() > EPSILON
     drawn &= (face_verts[:, :, 2] >= EPSILON).all(1) & face_verts.isfinite().all(2).all(1)
     return drawn.nonzero().squeeze(1)
 
 
+def _centres(pixel: Tensor, grid: PixelGrid, kind: torch.dtype) -> tuple[Tensor, Tensor]:
+    """NDC x and y (M,) of flat pixels (M,)."""
+    row = torch.div(pixel, grid.width, rounding_mode="floor")
+    column = grid.width - 1 - (pixel - row * grid.width)
+    row = grid.height - 1 - row.remainder_(grid.height)
+    return grid.centres(column.to(kind), 0), grid.centres(row.to(kind), 1)
+
+
+def _columns(face_verts: Tensor) -> list[Tensor]:
+    """x, y and z of the first, the second and the third corner of faces (F, 3, 3): nine tensors (F,)."""
+    return list(face_verts.reshape(-1, 9).t().contiguous().unbind(0))
+
+
 class _Measure:
-    """How a face lies to a pixel."""
+    """How faces lie to pixels' centres, which are all inside unless `blur`."""
 
-    def __init__(self, grid: PixelGrid, blur: float, perspective_correct: bool, clip: bool):
-        self.grid, self.blur, self.perspective_correct, self.clip = grid, blur, perspective_correct, clip
+    def __init__(self, perspective_correct: bool, clip: bool, blur: bool):
+        self.perspective_correct, self.clip, self.blur = perspective_correct, clip, blur
 
-    def __call__(self, face_verts: Tensor, pixel: Tensor, far: bool = True) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of faces (M, 3, 3) and flat pixels (M,): barycentric (M, 3), depth, signed distance and inside, all (M,)."""
-        p = self._centres(pixel, face_verts.dtype)
-        flat, z = face_verts[:, :, :2], face_verts[:, :, 2]
-        a, b = flat[:, [1, 2, 0]], flat[:, [2, 0, 1]]
-        area = edge_function(flat[:, 2], flat[:, 0], flat[:, 1])[:, None]
-        edges = edge_function(p[:, None], a, b)
-        bary = edges / (area + EPSILON)
+    def __call__(
+        self, columns: list[Tensor], face: Tensor, x: Tensor, y: Tensor
+    ) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Of pairs (M,): barycentric coordinates, three (M,), depth and squared distance, negative inside, (M,)."""
+        corners = [column.index_select(0, face) for column in columns]
+        xs, ys, zs = corners[::3], corners[1::3], corners[2::3]
+        area = (xs[2] - xs[0]) * (ys[1] - ys[0]) - (ys[2] - ys[0]) * (xs[1] - xs[0])
+        scale, bary, distances, within = area + EPSILON, [], [], []
+        for a, b in ((1, 2), (2, 0), (0, 1)):
+            to_x, to_y, along_x, along_y = x - xs[a], y - ys[a], xs[b] - xs[a], ys[b] - ys[a]
+            edge = to_x * along_y - to_y * along_x
+            bary.append(edge / scale)
+            if self.blur:
+                owned = owns_edge(along_x * area.sign(), along_y * area.sign())
+                within.append((bary[-1] > 0) | ((edge == 0) & owned))
+            square = along_x * along_x + along_y * along_y
+            share = ((along_x * to_x + along_y * to_y) / square.clamp(min=EPSILON)).clamp(0.0, 1.0)
+            share = torch.where(square > EPSILON, share, 1.0)
+            from_x, from_y = to_x - share * along_x, to_y - share * along_y
+            distances.append(from_x * from_x + from_y * from_y)
+        distance = torch.minimum(torch.minimum(distances[0], distances[1]), distances[2])
+        inside = within[0] & within[1] & within[2] if self.blur else None
         if self.perspective_correct:
-            bary = bary * (z[:, [1, 0, 0]] * z[:, [2, 2, 1]])
-            bary = bary / bary.sum(1, keepdim=True).clamp(min=EPSILON)
-        inside = ((bary > 0) | ((edges == 0) & self._owns_edge((b - a) * area.sign()[..., None]))).all(1)
+            bary = [bary[0] * (zs[1] * zs[2]), bary[1] * (zs[0] * zs[2]), bary[2] * (zs[0] * zs[1])]
+            bary = self._normalised(bary, EPSILON)
         if self.clip:
-            bary = bary.clamp(min=0.0)
-            bary = bary / bary.sum(1, keepdim=True).clamp(min=1e-5)
-        depth = (bary * z).sum(1)
-        if not far:  # whoever only asks what lies inside needs no distances
-            return bary, depth, depth, inside
-        distance = self._edge_distance(p, a, b)
-        return bary, depth, torch.where(inside, -distance, distance), inside
-
-    def _centres(self, pixel: Tensor, kind: torch.dtype) -> Tensor:
-        """NDC (M, 2) of flat pixels (M,)."""
-        row = torch.div(pixel, self.grid.width, rounding_mode="floor")
-        column = self.grid.width - 1 - (pixel - row * self.grid.width)
-        row = self.grid.height - 1 - row.remainder_(self.grid.height)
-        return torch.stack((self.grid.centres(column.to(kind), 0), self.grid.centres(row.to(kind), 1)), 1)
+            bary = self._normalised([b.clamp(min=0.0) for b in bary], 1e-5)
+        depth = bary[0] * zs[0] + bary[1] * zs[1] + bary[2] * zs[2]
+        return bary, depth, torch.where(inside, -distance, distance) if self.blur else -distance
 
     @staticmethod
-    def _owns_edge(direction: Tensor) -> Tensor:
-        """Whether a pixel exactly on an edge is the face's own: on one side of each edge, so that neighbours that share
-        it leave no gap and do not both draw it. (PyTorch3D leaves such pixels out of both.)"""
-        return (direction[..., 1] > 0) | ((direction[..., 1] == 0) & (direction[..., 0] < 0))
-
-    @staticmethod
-    def _edge_distance(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
-        """Squared distance (M,) of points (M, 2) to the nearest of three segments a, b (M, 3, 2)."""
-        along, to = b - a, p[:, None] - a
-        squared = along.square().sum(2)
-        share = (along * to).sum(2) / squared.clamp(min=EPSILON)
-        share = torch.where(squared > EPSILON, share.clamp(0.0, 1.0), 1.0)
-        return (to - share[..., None] * along).square().sum(2).amin(1)
+    def _normalised(bary: list[Tensor], least: float) -> list[Tensor]:
+        total = (bary[0] + bary[1] + bary[2]).clamp(min=least)
+        return [b / total for b in bary]
 
 
-def _nearest_faces(
-    face_verts: Tensor, image: Tensor, measure: _Measure, batch: int, origin: Tensor | None, drawn: Tensor
+def _nearest(
+    pairs: Iterable[Pairs], face_verts: Tensor, pixels: int, perspective_correct: bool
 ) -> tuple[Tensor, Tensor]:
-    """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which faces (M,), given as `drawn`."""
-    grid = measure.grid
-    pixels = batch * grid.height * grid.width
-    nearest = _Nearest(pixels) if grid.depth == 1 else _NearestK(grid.depth)
-    for pixel, face in expand_faces(face_verts, image, measure.blur**0.5, grid):
-        _, depth, distance, inside = measure(face_verts.index_select(0, face), pixel, measure.blur > 0)
-        inside = inside | (distance < measure.blur) if measure.blur > 0 else inside
-        hit = ((depth >= 0) & inside).nonzero().squeeze(1)
-        pixel, face, depth = pixel[hit], drawn[face[hit]], depth[hit]
-        if origin is not None and measure.blur > 0:
-            nearest.add(*_one_half(pixel, face, depth, distance[hit], origin))
-        else:
-            nearest.add(pixel, face, depth)
+    """The pixels (M,) of those given that faces meet, and the nearest face (M,) of each, the lower among equals.
+
+    What is linear over a face in the image, its depth, or in perspective the inverse, ranks the faces of a pixel. One
+    number holds depth and face, and the least one wins.
+    """
+    x, y, z = face_verts.unbind(2)
+    value = 1.0 / z if perspective_correct else z
+    area = (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0]) - (y[:, 2] - y[:, 0]) * (x[:, 1] - x[:, 0])
+    slope_x = ((y.roll(1, 1) - y.roll(-1, 1)) * value).sum(1) / area
+    slope_y = ((x.roll(-1, 1) - x.roll(1, 1)) * value).sum(1) / area
+    columns = [c.contiguous() for c in (x[:, 0], y[:, 0], value[:, 0])]
+    best = torch.full((pixels,), NOTHING, device=x.device)
+    for pair in pairs:
+        x0, y0, start, along_x, along_y = (c.index_select(0, pair.face) for c in (*columns, slope_x, slope_y))
+        depth = start + (pair.x - x0) * along_x + (pair.y - y0) * along_y
+        depth = 1.0 / depth.clamp(min=EPSILON) if perspective_correct else depth.clamp(min=0.0)
+        best.scatter_reduce_(0, pair.pixel, (_sortable(depth) << 32) | pair.face, "amin")
+    pixel = (best != NOTHING).nonzero().squeeze(1)
+    return pixel, best.index_select(0, pixel) & 0xFFFFFFFF
+
+
+def _nearest_k(
+    pairs: Iterable[Pairs], face_verts: Tensor, measure: _Measure, blur: float, depth: int, halves: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which faces (M,).
+
+    Args:
+        blur: squared NDC distance up to which a pixel outside a face is covered.
+        halves: (F,), the face that each was cut from, if blur may reach over the cut.
+    """
+    columns, nearest = _columns(face_verts), _NearestK(depth)
+    for pair in pairs:
+        _, near, distance = measure(columns, pair.face, pair.x, pair.y)
+        hit = ((near >= 0) & (distance < blur)).nonzero().squeeze(1) if blur > 0 else slice(None)
+        pixel, face, near = pair.pixel[hit], pair.face[hit], near[hit]
+        if halves is not None:
+            pixel, face, near = _one_half(pixel, face, near, distance[hit], halves)
+        nearest.add(pixel, face, near)
     return nearest.places()
 
 
@@ -180,24 +224,6 @@ def _one_half(pixel: Tensor, face: Tensor, depth: Tensor, distance: Tensor, orig
 def _sortable(depth: Tensor) -> Tensor:
     """Depths (M,) >= 0 as int64 that sort alike: a float's bits; 31 of them, doubles lose nothing that shows."""
     return (depth.float() + 0.0).view(torch.int32).long()
-
-
-class _Nearest:
-    """The nearest face of each pixel: one number holds depth and face, and the least one wins."""
-
-    def __init__(self, pixels: int):
-        self.pixels, self.best = pixels, None
-
-    def add(self, pixel: Tensor, face: Tensor, depth: Tensor) -> None:
-        if self.best is None:
-            self.best = torch.full((self.pixels,), torch.iinfo(torch.int64).max, device=pixel.device)
-        self.best.scatter_reduce_(0, pixel, (_sortable(depth) << 32) | face, "amin")
-
-    def places(self) -> tuple[Tensor, Tensor]:
-        if self.best is None:
-            return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
-        place = (self.best != torch.iinfo(torch.int64).max).nonzero().squeeze(1)
-        return place, self.best[place] & 0xFFFFFFFF
 
 
 class _NearestK:
