@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from tqdm import tqdm
 
 from common.cli import UserError
@@ -107,7 +106,7 @@ def render_together(meshes: Sequence[Meshes], image_size: int, cameras: CamerasB
     for mesh in meshes:
         image, fragments = renderer(mesh, cameras=cameras, lights=lights)
         rgb, z = image[0, ..., :3], fragments.zbuf[0, ..., 0]
-        z = torch.where(fragments.pix_to_face[0, ..., 0] < 0, torch.inf, z)
+        z = z.masked_fill(z < 0, torch.inf)
         if picture is None:
             picture, depth = rgb, z
         else:
@@ -150,10 +149,10 @@ def render_views(
     for index in tqdm(range(len(cameras)), desc=bar, disable=bar is None, unit="view"):
         camera = cameras[index]
         lamp = lights if lights is not None else headlight(camera)
-        image = render_together(meshes, image_size * smooth, camera, lamp, background)[0].clamp(0, 1)
-        if smooth > 1:
-            image = F.avg_pool2d(image.permute(2, 0, 1)[None], smooth)[0].permute(1, 2, 0)
-        frames.append((255 * image).round().byte().cpu().numpy())
+        image = render_together(meshes, image_size * smooth, camera, lamp, background)[0]
+        cells = image.view(image_size, smooth, image_size, smooth, 3)
+        image = sum(cells[:, i, :, j] for i in range(smooth) for j in range(smooth)) / smooth**2
+        frames.append((255 * image.clamp(0, 1)).round().byte().cpu().numpy())
     return np.stack(frames)
 
 

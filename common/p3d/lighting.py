@@ -24,8 +24,9 @@ def diffuse(normals: Tensor, color: Tensor, direction: Tensor) -> Tensor:
     Returns:
         Shaped as the normals.
     """
-    cosine = (F.normalize(normals, dim=-1, eps=EPSILON) * _unit(direction, normals)).sum(-1, keepdim=True)
-    return _match(color, normals) * F.relu(cosine)
+    direction = _match(direction, normals)
+    cosine = _dot(normals, direction) / (_length(normals) * _length(direction))
+    return _match(color, normals) * F.relu(cosine)[..., None]
 
 
 def specular(
@@ -46,10 +47,11 @@ def specular(
     """
     if points.shape != normals.shape:
         raise ValueError(f"points and normals must have one shape, got {tuple(points.shape)}, {tuple(normals.shape)}")
-    normals, direction = F.normalize(normals, dim=-1, eps=EPSILON), _unit(direction, normals)
-    cosine = (normals * direction).sum(-1, keepdim=True)
-    view = F.normalize(_match(camera_position, points) - points, dim=-1, eps=EPSILON)
-    towards = F.relu((view * (2 * cosine * normals - direction)).sum(-1)) * (cosine[..., 0] > 0)
+    direction, view = _match(direction, normals), _match(camera_position, points) - points
+    n, d, v = _length(normals), _length(direction), _length(view)
+    cosine = _dot(normals, direction) / (n * d)
+    mirrored = 2.0 * cosine * (_dot(view, normals) / (v * n)) - _dot(view, direction) / (v * d)  # v . r
+    towards = F.relu(mirrored) * (cosine > 0)
     shininess = torch.as_tensor(shininess, dtype=towards.dtype, device=towards.device)
     shininess = shininess if shininess.dim() == towards.dim() else shininess.view(-1, *[1] * (towards.dim() - 1))
     return _match(color, points) * towards.pow(shininess)[..., None]
@@ -62,8 +64,12 @@ def _match(values: Tensor, like: Tensor) -> Tensor:
     return values if values.dim() == like.dim() else values.view(-1, *[1] * (like.dim() - 2), values.shape[-1])
 
 
-def _unit(direction: Tensor, like: Tensor) -> Tensor:
-    return F.normalize(_match(direction, like), dim=-1, eps=EPSILON)
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
+
+
+def _length(a: Tensor) -> Tensor:
+    return _dot(a, a).clamp(min=EPSILON**2).sqrt()
 
 
 class _Lights(TensorProperties):

@@ -30,7 +30,7 @@ def sample_images(
     """
     kinds = list({id(image): image for image in images}.values())
     if footprint is None:
-        return _sample(kinds, images, uv, mesh, part, mode, align_corners, padding_mode)
+        return _sample(images, uv, mesh, part, mode, align_corners, padding_mode)
     side = max(max(image.shape[-3:-1]) for image in kinds)
     level = (footprint * side).clamp(min=1.0).log2().clamp(max=math.log2(side))
     out = uv.new_zeros(len(uv), images[0].shape[-1])
@@ -41,10 +41,7 @@ def sample_images(
             shrunk = {id(image): _shrunk(image, step) for image in kinds}
             level_images = [shrunk[id(image)] for image in images]
             mesh_used, part_used = (None if t is None else t[used] for t in (mesh, part))
-            level_kinds = list(shrunk.values())
-            texels = _sample(
-                level_kinds, level_images, uv[used], mesh_used, part_used, mode, align_corners, padding_mode
-            )
+            texels = _sample(level_images, uv[used], mesh_used, part_used, mode, align_corners, padding_mode)
             out = out.index_add(0, used, texels * weight[used, None])
     return out
 
@@ -59,70 +56,40 @@ def _shrunk(image: Tensor, level: int) -> Tensor:
     return small.permute(0, 2, 3, 1).reshape(*rest, *small.shape[2:], channels)
 
 
-def _sample(kinds, images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor:
-    """Texels from the images of `kinds`, the different ones among `images`."""
-    table = (
-        kinds[0].reshape(-1, kinds[0].shape[-1])
-        if len(kinds) == 1
-        else torch.cat([k.reshape(-1, k.shape[-1]) for k in kinds])
-    )
-    height, width = (kinds[0].shape[axis] for axis in (-3, -2))
-    first: int | Tensor = 0
-    if len(kinds) > 1:
-        number = {id(k): i for i, k in enumerate(kinds)}
+def _sample(images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor:
+    """Texels of one level; arguments as of `sample_images`."""
+    kinds = list({id(image): image for image in images}.values())
+    number = {id(image): k for k, image in enumerate(kinds)}
+    grid = torch.stack((2.0 * uv[:, 0] - 1.0, 1.0 - 2.0 * uv[:, 1]), 1)
+    options = {"mode": mode, "align_corners": align_corners, "padding_mode": padding_mode}
+    if len(kinds) == 1 and part is None:
+        return _look_up(kinds[0], grid, options)
+    which = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
+    if mesh is not None:
         which = torch.tensor([number[id(image)] for image in images], device=uv.device)[mesh]
-        starts = torch.tensor([0] + [k[..., 0].numel() for k in kinds[:-1]], device=uv.device).cumsum(0)
-        first = starts[which]
-        height, width = (torch.tensor([k.shape[axis] for k in kinds], device=uv.device)[which] for axis in (-3, -2))
-    if part is not None:
-        first = first + part * (height * width)
-    x = _texel(uv[:, 0], width, align_corners)
-    y = _texel(1.0 - uv[:, 1], height, align_corners)
-    if padding_mode == "reflection":
-        x, y = _reflected(x, width, align_corners), _reflected(y, height, align_corners)
-    if padding_mode in ("border", "reflection"):
-        x, y = (_clamp(t, size) for t, size in ((x, width), (y, height)))
-    if mode == "nearest":
-        column, row = x.detach().round().long(), y.detach().round().long()
-        return _texels(table, first, row, column, height, width)
-    column, row = x.detach().floor().long(), y.detach().floor().long()
-    right, down = (x - column)[:, None], (y - row)[:, None]
-    upper = torch.lerp(
-        _texels(table, first, row, column, height, width), _texels(table, first, row, column + 1, height, width), right
-    )
-    lower = torch.lerp(
-        _texels(table, first, row + 1, column, height, width),
-        _texels(table, first, row + 1, column + 1, height, width),
-        right,
-    )
-    return torch.lerp(upper, lower, down)
+    sets = kinds[0].shape[0] if part is not None else 1
+    key = which * sets if part is None else which * sets + part
+    out = uv.new_zeros(len(uv), kinds[0].shape[-1], dtype=kinds[0].dtype)
+    for value in torch.unique(key).tolist():
+        kind, place = kinds[value // sets], (key == value).nonzero().squeeze(1)
+        image = kind if part is None else kind[value % sets]
+        out = out.index_copy(0, place, _look_up(image, grid.index_select(0, place), options))
+    return out
 
 
-def _texel(share: Tensor, size: int | Tensor, align_corners: bool) -> Tensor:
+def _look_up(image: Tensor, grid: Tensor, options: dict) -> Tensor:
+    """(M, C) of an image (H, W, C) at (M, 2), right and down, both sides from -1 to 1."""
+    # torch divides this work among its threads by the batch: let there be one of parts of the places
+    split = 1 if image.requires_grad or grid.is_cuda else torch.get_num_threads()
+    size = -(-len(grid) // split)
+    places = F.pad(grid, (0, 0, 0, size * split - len(grid))).view(split, 1, size, 2)
+    texels = F.grid_sample(image.permute(2, 0, 1).expand(split, -1, -1, -1), places.to(image.dtype), **options)
+    return texels[:, :, 0].transpose(1, 2).reshape(size * split, -1)[: len(grid)]
+
+
+def _texel(share: Tensor, size: int, align_corners: bool) -> Tensor:
     """Texels from the first one's middle of a share of the image's side."""
     return share * (size - 1) if align_corners else share * size - 0.5
-
-
-def _clamp(texel: Tensor, size: int | Tensor) -> Tensor:
-    return texel.clamp(0, size - 1) if isinstance(size, int) else texel.clamp(min=0).minimum((size - 1).to(texel))
-
-
-def _reflected(texel: Tensor, size: int | Tensor, align_corners: bool) -> Tensor:
-    """Folded back at the outermost texels' middles, or at the image's edges."""
-    low, span = (0.0, size - 1) if align_corners else (-0.5, size)
-    span = span if isinstance(span, Tensor) else torch.tensor(span, device=texel.device)
-    span = span.to(texel).clamp(min=1e-6)
-    folded = torch.remainder(texel - low, 2 * span)
-    return torch.minimum(folded, 2 * span - folded) + low
-
-
-def _texels(table: Tensor, first: int | Tensor, row: Tensor, column: Tensor, height, width) -> Tensor:
-    """Rows of the table; 0 for places outside the image."""
-    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    place = first + row * width + column
-    if bool(inside.all()):
-        return table.index_select(0, place)
-    return table.index_select(0, torch.where(inside, place, 0)) * inside[:, None]
 
 
 def stack_images(images: Sequence[Tensor]) -> Tensor:
