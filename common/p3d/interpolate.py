@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 __all__ = ["interpolate_face_attributes"]
 
@@ -41,6 +42,19 @@ def interpolate(face_attributes: Tensor, face: Tensor, bary: Tensor) -> Tensor:
     """(M, D) of attributes (F, 3, D), faces (M,) and coordinates (M, 3)."""
     first, second, third = (corner.index_select(0, face) for corner in face_attributes.unbind(1))
     return torch.addcmul(torch.addcmul(first * bary[:, :1], second, bary[:, 1:2]), third, bary[:, 2:])
+
+
+def sample_grids(grids: Tensor, places: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
+    """(N, P, C): `grid_sample` of images (N, C, H, W) or volumes (N, C, D, H, W) at places (N, P, 2 or 3)."""
+    N, P, axes = places.shape
+    # It divides its work among the threads by the batch: what is one on a CPU becomes one for each thread.
+    split = torch.get_num_threads() if N == 1 and not places.is_cuda else 1
+    size = -(-P // split)
+    parts = F.pad(places, (0, 0, 0, size * split - P)).view(N * split, *[1] * (axes - 1), size, axes)
+    values = F.grid_sample(
+        grids.expand(N * split, *grids.shape[1:]), parts.to(grids), mode, padding_mode, align_corners
+    )
+    return values.flatten(2).transpose(1, 2).reshape(N, size * split, -1)[:, :P]
 
 
 def spread(values: Tensor, places: Tensor, shape: torch.Size) -> Tensor:

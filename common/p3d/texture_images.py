@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .interpolate import sample_grids
+
 __all__: list[str] = []
 
 
@@ -61,9 +63,12 @@ def _sample(images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor
     kinds = list({id(image): image for image in images}.values())
     number = {id(image): k for k, image in enumerate(kinds)}
     grid = torch.stack((2.0 * uv[:, 0] - 1.0, 1.0 - 2.0 * uv[:, 1]), 1)
-    options = {"mode": mode, "align_corners": align_corners, "padding_mode": padding_mode}
+
+    def look_up(image: Tensor, places: Tensor) -> Tensor:
+        return sample_grids(image.permute(2, 0, 1)[None], places[None], mode, padding_mode, align_corners)[0]
+
     if len(kinds) == 1 and part is None:
-        return _look_up(kinds[0], grid, options)
+        return look_up(kinds[0], grid)
     which = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
     if mesh is not None:
         which = torch.tensor([number[id(image)] for image in images], device=uv.device)[mesh]
@@ -73,18 +78,8 @@ def _sample(images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor
     for value in torch.unique(key).tolist():
         kind, place = kinds[value // sets], (key == value).nonzero().squeeze(1)
         image = kind if part is None else kind[value % sets]
-        out = out.index_copy(0, place, _look_up(image, grid.index_select(0, place), options))
+        out = out.index_copy(0, place, look_up(image, grid.index_select(0, place)))
     return out
-
-
-def _look_up(image: Tensor, grid: Tensor, options: dict) -> Tensor:
-    """(M, C) of an image (H, W, C) at (M, 2), right and down, both sides from -1 to 1."""
-    # torch divides this work among its threads by the batch: let there be one of parts of the places
-    split = 1 if image.requires_grad or grid.is_cuda else torch.get_num_threads()
-    size = -(-len(grid) // split)
-    places = F.pad(grid, (0, 0, 0, size * split - len(grid))).view(split, 1, size, 2)
-    texels = F.grid_sample(image.permute(2, 0, 1).expand(split, -1, -1, -1), places.to(image.dtype), **options)
-    return texels[:, :, 0].transpose(1, 2).reshape(size * split, -1)[: len(grid)]
 
 
 def _texel(share: Tensor, size: int, align_corners: bool) -> Tensor:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample
 
 from .cameras import CamerasBase
+from .interpolate import sample_grids
 from .ray_samplers import HeterogeneousRayBundle, RayBundle, ray_bundle_variables_to_ray_points
 from .volumes import Volumes
 
@@ -83,11 +83,11 @@ class VolumeSampler(nn.Module):
         if (sizes != padded).any():  # local coordinates are of each grid's own size, grid_sample's of the padded one
             ratio = (sizes - corner) / (padded - corner)
             points = (points + 1) * ratio.view(N, *[1] * (points.dim() - 2), 3) - 1
-        flat = points.reshape(N, points.shape[1:-1].numel(), 1, 1, 3).to(volumes.densities().dtype)
+        flat = points.reshape(N, points.shape[1:-1].numel(), 3)
 
         def sample(grids: Tensor) -> Tensor:
-            values = grid_sample(grids, flat, self._sample_mode, self._padding_mode, bool(corner))
-            return values.flatten(2).transpose(1, 2).view(*points.shape[:-1], grids.shape[1])
+            values = sample_grids(grids, flat, self._sample_mode, self._padding_mode, bool(corner))
+            return values.reshape(*points.shape[:-1], grids.shape[1])
 
         densities, features = volumes.densities(), volumes.features()
         return sample(densities), points[..., :0] if features is None else sample(features)
