@@ -34,6 +34,12 @@ class CamerasBase(TensorProperties):
         # Copies, so that an in-place change of a camera's R reaches neither the caller's tensor nor the default.
         super().__init__(R=torch.as_tensor(R).clone(), T=torch.as_tensor(T).clone(), **properties)
 
+    def __getitem__(self, index) -> "CamerasBase":
+        """The cameras at `index`, always as a batch of their own."""
+        cameras = super().__getitem__(index)
+        del cameras.__dict__["_source"]
+        return cameras
+
     def get_projection_transform(self, **kwargs) -> Transform3d:
         """View coordinates to the projection's coordinates (NDC, or screen units if not `in_ndc`)."""
         raise NotImplementedError
@@ -163,7 +169,7 @@ def ndc_with_depth(cameras: CamerasBase | None, world: Tensor, kwargs: dict) -> 
     """What a rasteriser takes: points (N, P, 3) of world points (N, P, 3), x and y in NDC, z the depth in view space.
 
     Raises:
-        ValueError: no cameras, or neither one nor as many as point sets.
+        ValueError: no cameras, neither one nor as many as point sets, or on another device.
     """
     if cameras is None:
         raise ValueError("Cameras must be specified, at initialization or in the call")
@@ -171,6 +177,8 @@ def ndc_with_depth(cameras: CamerasBase | None, world: Tensor, kwargs: dict) -> 
         raise ValueError(
             f"a wrong number of cameras, {len(cameras)}, for a batch of {len(world)}: extend it to one each"
         )
+    if cameras.device.type != world.device.type:
+        raise ValueError(f"cameras are on {cameras.device}, what they look at on {world.device}: move one of them")
     eps = kwargs.get("eps")
     view = cameras.get_world_to_view_transform(**kwargs).transform_points(world, eps=eps)
     to_ndc = cameras.get_ndc_camera_transform(**kwargs)

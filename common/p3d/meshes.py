@@ -32,7 +32,8 @@ class Meshes(Structure):
     Meshes may be empty, and so may the batch. Gradients flow to what was given.
 
     Raises:
-        ValueError: shapes that do not fit together, textures of another shape.
+        ValueError: shapes that do not fit together, textures of another shape, faces of vertices that are missing,
+            several devices.
     """
 
     def __init__(
@@ -47,6 +48,8 @@ class Meshes(Structure):
             raise ValueError("verts and faces must be lists of tensors or tensors")
         if len(verts) != len(faces):
             raise ValueError(f"{len(verts)} tensors of verts for {len(faces)} of faces")
+        if textures is not None and len(verts) and getattr(textures, "device", verts[0].device) != verts[0].device:
+            raise ValueError(f"textures must be on the same device as verts: {textures.device}, {verts[0].device}")
         if textures is not None and not hasattr(textures, "sample_textures"):
             raise ValueError(f"textures must be a Textures object, got {type(textures).__name__}")
         faces = _unpadded(faces) if isinstance(faces, Tensor) else list(faces)
@@ -54,6 +57,9 @@ class Meshes(Structure):
         verts_given, verts = verts, _pack("verts", verts, torch.zeros(0, 3))
         first = _starts(sizes[0], verts.device)
         faces = _pack("faces", faces, torch.zeros(0, 3, dtype=torch.int64, device=verts.device)).long()
+        if faces.device != verts.device:
+            raise ValueError(f"verts and faces must be on the same device, got {verts.device} and {faces.device}")
+        _check_faces(faces, sizes)
         faces = faces + first.repeat_interleave(torch.tensor(sizes[1], dtype=torch.int64, device=verts.device))[:, None]
         self._set(sizes, verts, faces, textures)
         if isinstance(verts_given, list | tuple):  # gradients of the tensors given are looked for there
@@ -182,12 +188,12 @@ class Meshes(Structure):
         return self.verts_packed_to_mesh_idx()[self.edges_packed()[:, 0]]
 
     def num_edges_per_mesh(self) -> Tensor:
-        """(N,) int64."""
-        return torch.bincount(self.edges_packed_to_mesh_idx(), minlength=self._N)
+        """(N,) int32, as in PyTorch3D."""
+        return torch.bincount(self.edges_packed_to_mesh_idx(), minlength=self._N).int()
 
     def mesh_to_edges_packed_first_idx(self) -> Tensor:
         """(N,) int64: where each mesh begins in the packed edges."""
-        count = self.num_edges_per_mesh()
+        count = self.num_edges_per_mesh().long()
         return count.cumsum(0) - count
 
     def _edges(self) -> dict[str, Tensor]:
@@ -429,13 +435,23 @@ def _pack(name: str, rows: Rows, empty: Tensor) -> Tensor:
         if len(part) and (part.dim() != 2 or part.shape[1] != 3):
             raise ValueError(f"{name} must be (N, L, 3) or tensors (L_n, 3), got {tuple(part.shape)}")
         if part.device != parts[0].device:
-            raise ValueError(f"all {name} must be on one device, got {part.device} and {parts[0].device}")
+            raise ValueError(f"all {name} must be on the same device, got {part.device} and {parts[0].device}")
     if isinstance(rows, Tensor) and rows.dim() == 3:
         return rows.reshape(-1, 3)
     filled = [part for part in parts if len(part)]
     if not filled:
         return empty.to(parts[0].device) if parts else empty
     return filled[0] if len(filled) == 1 else torch.cat(filled)
+
+
+def _check_faces(faces: Tensor, sizes: tuple[list[int], list[int]]) -> None:
+    """Raise ValueError where packed faces (F, 3) of indices into their own vertices name some that do not exist."""
+    verts, own = (torch.tensor(size, dtype=torch.int64, device=faces.device) for size in sizes)
+    count = verts.repeat_interleave(own)
+    wrong = ((faces < 0) | (faces >= count[:, None])).any(1)
+    if bool(wrong.any()):
+        face = int(wrong.nonzero()[0])
+        raise ValueError(f"a face names vertices {faces[face].tolist()}, its mesh has {int(count[face])}")
 
 
 def _unpadded(faces: Tensor) -> list[Tensor]:

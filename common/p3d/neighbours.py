@@ -94,6 +94,8 @@ def sample_farthest_points(
     The first one, or one from torch's generator, begins. Returns points (N, max K, D), differentiable, and indices
     int64; past a cloud's K or its number of points they are 0 and -1.
     """
+    if lengths is not None and len(lengths) != len(points):
+        raise ValueError(f"points and lengths must have the same batch dimension: {len(points)} and {len(lengths)}")
     lengths = lengths_of(points, lengths)
     (N, P, D), device = points.shape, points.device
     wanted = torch.as_tensor([K] * N if isinstance(K, int) else K).to(lengths)

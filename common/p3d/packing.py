@@ -106,8 +106,11 @@ def padded_to_packed(
     if first_idxs is None:
         if split_size is not None and pad_value is not None:
             raise ValueError("Only one of split_size or pad_value should be provided.")
+        if split_size is not None and not all(isinstance(size, int) for size in split_size):
+            raise ValueError("split_size must be 1-dimensional: an integer for each element")
         if split_size is not None and len(split_size) != len(inputs):
-            raise ValueError(f"split_size must be of the same length as inputs: {len(split_size)}, {len(inputs)}")
+            wrong = f"{len(split_size)} and {len(inputs)}"
+            raise ValueError(f"split_size must have the same length as inputs first dimension, got {wrong}")
         if split_size is not None:
             return torch.cat([row[: int(size)] for row, size in zip(inputs, split_size, strict=True)])
         packed = inputs.reshape(-1, *inputs.shape[2:])

@@ -5,6 +5,7 @@ window, and windows are expanded in chunks of bounded size, nearest points first
 """
 
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from .pointclouds import Pointclouds
 
 # Candidate pairs in one chunk: some 20 bytes each.
 PAIRS_PER_CHUNK = 1 << 20
+BYTES_PER_PLACE = 28  # of a rasteriser's output, one for each of an image's pixels and layers
 # Slack of the windows in pixels: rounding never hides a pixel at the rim. Hits are tested exactly.
 SLACK = 0.01
 
@@ -54,11 +56,11 @@ class PixelGrid(NamedTuple):
         return first.clamp_(min=0).clamp_(max=size - count), count
 
 
-def pixel_grid(image_size: int | Sequence[int], depth: int, name: str) -> PixelGrid:
+def pixel_grid(image_size: int | Sequence[int], depth: int, name: str, batch: int, device: torch.device) -> PixelGrid:
     """The grid of an image size in pixels, one number or (height, width), and a depth, which the caller names `name`.
 
     Raises:
-        ValueError: sizes or a depth that make no sense.
+        ValueError: sizes or a depth that make no sense, or `batch` images that no memory would hold.
     """
     size = [image_size] * 2 if isinstance(image_size, int) else list(image_size)
     if len(size) != 2:
@@ -69,7 +71,19 @@ def pixel_grid(image_size: int | Sequence[int], depth: int, name: str) -> PixelG
         raise ValueError(f"image sizes must be greater than 0, got {image_size!r}")
     if depth < 1:
         raise ValueError(f"{name} must be at least 1, got {depth!r}")
+    needed = BYTES_PER_PLACE * batch * int(size[0]) * int(size[1]) * depth
+    if device.type == "cpu" and needed > _memory():
+        wanted = f"{batch} x {int(size[0])} x {int(size[1])} pixels, {depth} deep, need {needed / 2**30:.0f} GiB"
+        raise ValueError(f"images of {wanted}, more than this machine has; lower the image size or {name}")
     return PixelGrid(int(size[0]), int(size[1]), int(depth))
+
+
+def _memory() -> float:
+    """Bytes of memory of this machine, infinite where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 class VisiblePoints(NamedTuple):

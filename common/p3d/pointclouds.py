@@ -36,7 +36,9 @@ class Pointclouds(Structure):
             raise ValueError(f"points must be a list of tensors or a tensor, got {type(points).__name__}")
         sizes = [len(cloud) for cloud in points]
         self._set(sizes, _pack("points", points, sizes, 3), None, None)
+        normals = normals if len(points) else None
         self._normals = None if normals is None else _pack("normals", normals, sizes, 3)
+        features = features if len(points) else None
         self._features = None if features is None else _pack("features", features, sizes, None)
         given = {"_points": points, "_normals": normals, "_features": features}  # where gradients are looked for
         for name, rows in given.items():
@@ -258,7 +260,9 @@ class Pointclouds(Structure):
         Raises:
             ValueError: another shape, or a box whose corners are swapped.
         """
-        if box.dim() not in (2, 3) or box.shape[-2:] != (2, 3) or (box.dim() == 3 and len(box) not in (1, self._N)):
+        if box.dim() == 3 and len(box) not in (1, self._N):
+            raise ValueError(f"Input box dimension is {len(box)}, for {self._N} clouds")
+        if box.dim() not in (2, 3) or box.shape[-2:] != (2, 3):
             raise ValueError(f"Input box must be of shape (2, 3) or ({self._N}, 2, 3), got {tuple(box.shape)}")
         if (box[..., 0, :] > box[..., 1, :]).any():
             raise ValueError("Input box is invalid: its first corner must not exceed its second")
@@ -303,7 +307,9 @@ def join_pointclouds_as_batch(pointclouds: Sequence[Pointclouds]) -> Pointclouds
         ValueError: an empty list, or normals or features in some batches only.
     """
     if isinstance(pointclouds, Pointclouds) or not len(pointclouds):
-        raise ValueError("join_pointclouds_as_batch takes a list of at least one Pointclouds")
+        raise ValueError(
+            "Wrong first argument to join_pointclouds_as_batch: a list of at least one Pointclouds is needed"
+        )
     sizes = [size for clouds in pointclouds for size in clouds._sizes]
     packed = []
     for rows in zip(*[clouds._packed() for clouds in pointclouds], strict=True):

@@ -58,7 +58,7 @@ def rasterize_meshes(
     Raises:
         ValueError: an image size, a radius or a K that makes no sense.
     """
-    grid = pixel_grid(image_size, faces_per_pixel, "faces_per_pixel")
+    grid = pixel_grid(image_size, faces_per_pixel, "faces_per_pixel", len(meshes), meshes.device)
     if not blur_radius >= 0:
         raise ValueError(f"blur_radius must be at least 0, got {blur_radius}")
     face_verts = meshes.verts_packed().index_select(0, meshes.faces_packed().reshape(-1)).view(-1, 3, 3)

@@ -46,7 +46,7 @@ def rasterize_points(
     Raises:
         ValueError: an image size, a radius or a K that makes no sense.
     """
-    grid = pixel_grid(image_size, points_per_pixel, "points_per_pixel")
+    grid = pixel_grid(image_size, points_per_pixel, "points_per_pixel", len(pointclouds), pointclouds.device)
     points = pointclouds.points_packed()
     with torch.no_grad():
         slot, point = _nearest_points(pointclouds.detach(), packed_radius(radius, pointclouds), grid)

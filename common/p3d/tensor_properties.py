@@ -52,14 +52,25 @@ class TensorProperties(nn.Module):
         return self._N == 0
 
     def __getitem__(self, index: Index) -> Self:
-        """The elements at `index`, always as a batch.
+        """The elements at `index`, always as a batch; to set one of its values sets those elements here, too.
 
         Raises:
             IndexError: out of range.
         """
         if isinstance(index, int) and not -self._N <= index < self._N:
             raise IndexError(f"index {index} is out of bounds for a batch of {self._N}")
-        return self._map(lambda tensor: tensor[[index] if isinstance(index, int) else index])
+        part = self._map(lambda tensor: tensor[[index] if isinstance(index, int) else index])
+        part.__dict__["_source"] = (self, index)
+        return part
+
+    def __setattr__(self, name: str, value) -> None:
+        if "_source" in self.__dict__ and name in self._names:
+            source, index = self.__dict__["_source"]
+            rows = getattr(source, name).clone()  # it may be one value for all
+            rows[index] = torch.as_tensor(value).to(rows)
+            setattr(source, name, rows)
+            value = rows[[index] if isinstance(index, int) else index]
+        super().__setattr__(name, value)
 
     def clone(self, other: Self | None = None) -> Self:
         """A copy whose tensors share no memory with this object's; PyTorch3D writes it into `other`."""
@@ -84,7 +95,7 @@ class TensorProperties(nn.Module):
         copy = type(self).__new__(type(self))
         nn.Module.__init__(copy)
         for name, value in vars(self).items():
-            if name not in vars(copy):
+            if name not in vars(copy) and name != "_source":
                 setattr(copy, name, value)
         tensors = {name: getattr(self, name) for name in self._names}
         for name, value in tensors.items():

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from common.p3d import FoVPerspectiveCameras, MeshRasterizer
 from common.p3d.meshes import Meshes, join_meshes_as_batch, join_meshes_as_scene
 from common.p3d.textures import TexturesVertex
 
@@ -256,3 +257,23 @@ def test_lists_are_the_tensors_given():
     with pytest.raises(ValueError, match="do not match"):
         other.sample_textures(None)
     assert other.textures.valid.tolist() == [True] and other.textures._verts_features_padded.shape == (1, 3, 2)
+
+
+@pytest.mark.parametrize("face", [[0, 1, 4], [0, -1, 2]])
+def test_faces_of_missing_vertices_are_refused(face):
+    verts, faces = tetrahedron()
+    with pytest.raises(ValueError, match=r"names vertices \[0, .*, its mesh has 4"):
+        Meshes([verts, verts], [faces, torch.tensor([face])])
+
+
+def test_several_devices_are_refused():
+    verts, faces = tetrahedron()
+    away = verts.to("meta")
+    for call in (
+        lambda: Meshes([verts, away], [faces, faces]),
+        lambda: Meshes([away], [faces]),
+        lambda: Meshes([verts], [faces], TexturesVertex([away])),
+        lambda: MeshRasterizer(FoVPerspectiveCameras(device="meta"))(Meshes([verts], [faces])),
+    ):
+        with pytest.raises(ValueError, match="device|cameras are on meta"):
+            call()

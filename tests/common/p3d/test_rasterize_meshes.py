@@ -295,3 +295,12 @@ def test_image_sizes(size, message):
     for call in (lambda: rasterize_meshes(Meshes([], []), size), lambda: rasterize_points(Pointclouds([]), size)):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_images_beyond_the_memory_are_refused():
+    for call in (
+        lambda: rasterize_meshes(Meshes([torch.rand(3, 3)], [torch.tensor([[0, 1, 2]])]), 1_000_000),
+        lambda: rasterize_points(Pointclouds([torch.rand(3, 3)]), (10**6, 10**6), points_per_pixel=4),
+    ):
+        with pytest.raises(ValueError, match="1000000 x 1000000 pixels, .* GiB, more than this machine has"):
+            call()

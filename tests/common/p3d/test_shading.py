@@ -271,3 +271,15 @@ def test_gradients_of_shaders_are_those_of_finite_differences(kind):
 
     assert (image(verts, colors)[..., 3] > 0.5).sum() > 5
     assert torch.autograd.gradcheck(image, (verts.requires_grad_(), colors.requires_grad_()), eps=1e-7, atol=1e-4)
+
+
+def test_values_of_one_light_can_be_set():
+    lights = PointLights(diffuse_color=((0.1, 0.2, 0.3),), location=((0.0, 1.0, 0.0), (1.0, 0.0, 0.0)))
+    lights[1].diffuse_color = (0.7, 0.8, 0.9)
+    assert torch.equal(lights.diffuse_color, torch.tensor([[0.1, 0.2, 0.3], [0.7, 0.8, 0.9]]))
+    copy = lights[1].clone()
+    copy.diffuse_color = torch.zeros(1, 3)
+    assert lights.diffuse_color[1, 2] == 0.9 and copy.diffuse_color.shape == (1, 3)
+    cameras = FoVPerspectiveCameras(fov=torch.tensor([30.0, 40.0]))
+    cameras[0].fov = torch.tensor([50.0])
+    assert cameras.fov.tolist() == [30.0, 40.0]
