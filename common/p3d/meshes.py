@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .structures import Structure
+from .structures import Structure, bounding_boxes, scaled, shifted
 from .textures import TexturesBase
 
 __all__ = ["Meshes", "join_meshes_as_batch", "join_meshes_as_scene"]
@@ -268,29 +268,15 @@ class Meshes(Structure):
 
     def get_bounding_boxes(self) -> Tensor:
         """(N, 3, 2): least and greatest coordinate of each mesh on each axis; (inf, -inf) of an empty mesh."""
-        mesh = self.verts_packed_to_mesh_idx()[:, None].expand(-1, 3)
-        low, high = (
-            self._verts.new_full((self._N, 3), start).scatter_reduce(0, mesh, self._verts, reduce)
-            for start, reduce in ((torch.inf, "amin"), (-torch.inf, "amax"))
-        )
-        return torch.stack((low, high), 2)
+        return bounding_boxes(self._verts, self.verts_packed_to_mesh_idx(), self._N)
 
     # --- changed batches
 
     def offset_verts_(self, vert_offsets_packed: Tensor) -> Self:
-        """Adds (sum V_n, 3) or (3,) to the vertices of this object, and returns it.
-
-        Raises:
-            ValueError: another shape.
-        """
-        if tuple(vert_offsets_packed.shape) not in ((3,), tuple(self._verts.shape)):
-            raise ValueError(
-                f"offsets must be (3,) or {tuple(self._verts.shape)}, got {tuple(vert_offsets_packed.shape)}"
-            )
-        # a common shift leaves normals and areas as they are
-        self._verts = self._verts + vert_offsets_packed
+        """Adds (sum V_n, 3) or (3,) to the vertices of this object, and returns it; another shape is a ValueError."""
+        self._verts = shifted(self._verts, vert_offsets_packed)
         self._lists.pop("verts", None)
-        if vert_offsets_packed.dim() > 1:
+        if vert_offsets_packed.dim() > 1:  # a common shift leaves normals and areas as they are
             self._forget()
         return self
 
@@ -299,16 +285,8 @@ class Meshes(Structure):
         return self._moved_copy().offset_verts_(vert_offsets_packed)
 
     def scale_verts_(self, scale: float | Tensor) -> Self:
-        """Multiplies the vertices of this object by a number or by one per mesh (N,), and returns it.
-
-        Raises:
-            ValueError: another shape.
-        """
-        if isinstance(scale, Tensor) and scale.dim() > 0:
-            if scale.numel() != self._N or len(scale) != self._N:
-                raise ValueError(f"scale must be a number or ({self._N},), got {tuple(scale.shape)}")
-            scale = scale.view(-1, 1)[self.verts_packed_to_mesh_idx()]
-        self._verts = self._verts * scale
+        """Multiplies the vertices of this object by a number or by one per mesh (N,), and returns it, or ValueError."""
+        self._verts = scaled(self._verts, scale, self.verts_packed_to_mesh_idx(), self._N)
         self._lists.pop("verts", None)
         self._forget()
         return self

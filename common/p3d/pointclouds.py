@@ -10,7 +10,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from .structures import Structure
+from .structures import Structure, bounding_boxes, scaled, shifted
 
 __all__ = ["Pointclouds", "join_pointclouds_as_batch", "join_pointclouds_as_scene"]
 
@@ -195,14 +195,8 @@ class Pointclouds(Structure):
     # --- geometry
 
     def offset_(self, offsets_packed: Tensor) -> Self:
-        """Adds (sum P_n, 3) or (3,) to the points of this object, and returns it.
-
-        Raises:
-            ValueError: another shape.
-        """
-        if tuple(offsets_packed.shape) not in ((3,), tuple(self._points.shape)):
-            raise ValueError(f"offsets must be (3,) or {tuple(self._points.shape)}, got {tuple(offsets_packed.shape)}")
-        self._points, self._lists = self._points + offsets_packed, {}
+        """Adds (sum P_n, 3) or (3,) to the points of this object, and returns it; another shape is a ValueError."""
+        self._points, self._lists = shifted(self._points, offsets_packed), {}
         return self
 
     def offset(self, offsets_packed: Tensor) -> Self:
@@ -210,16 +204,8 @@ class Pointclouds(Structure):
         return self._map(lambda rows: rows).offset_(offsets_packed)
 
     def scale_(self, scale: float | Tensor) -> Self:
-        """Multiplies the points of this object by a number or by one per cloud (N,), and returns it.
-
-        Raises:
-            ValueError: another shape.
-        """
-        if isinstance(scale, Tensor) and scale.dim() > 0:
-            if len(scale) != self._N or scale.numel() != self._N:
-                raise ValueError(f"scale must be a number or ({self._N},), got {tuple(scale.shape)}")
-            scale = scale.view(-1, 1)[self.packed_to_cloud_idx()]
-        self._points, self._lists = self._points * scale, {}
+        """Multiplies the points of this object by a number or by one per cloud (N,), and returns it, or ValueError."""
+        self._points, self._lists = scaled(self._points, scale, self.packed_to_cloud_idx(), self._N), {}
         return self
 
     def scale(self, scale: float | Tensor) -> Self:
@@ -241,12 +227,7 @@ class Pointclouds(Structure):
 
     def get_bounding_boxes(self) -> Tensor:
         """(N, 3, 2): least and greatest coordinate of each cloud on each axis; (inf, -inf) of an empty cloud."""
-        cloud = self.packed_to_cloud_idx()[:, None].expand(-1, 3)
-        low, high = (
-            self._points.new_full((self._N, 3), start).scatter_reduce(0, cloud, self._points, reduce)
-            for start, reduce in ((torch.inf, "amin"), (-torch.inf, "amax"))
-        )
-        return torch.stack((low, high), 2)
+        return bounding_boxes(self._points, self.packed_to_cloud_idx(), self._N)
 
     def inside_box(self, box: Tensor) -> Tensor:
         """Which packed points lie in a box, bounds included.

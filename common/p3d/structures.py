@@ -98,3 +98,26 @@ class Structure(Forms):
 
     def cuda(self) -> Self:
         return self.to("cuda")
+
+
+def shifted(rows: Tensor, offsets: Tensor) -> Tensor:
+    """Packed rows (M, 3) plus (M, 3) or (3,), or ValueError."""
+    if tuple(offsets.shape) not in ((3,), tuple(rows.shape)):
+        raise ValueError(f"offsets must be (3,) or {tuple(rows.shape)}, got {tuple(offsets.shape)}")
+    return rows + offsets
+
+
+def scaled(rows: Tensor, scale: float | Tensor, element: Tensor, count: int) -> Tensor:
+    """Packed rows (M, 3) of `count` elements, `element` (M,) says whose, times a number or one each, or ValueError."""
+    if isinstance(scale, Tensor) and scale.dim() > 0:
+        if len(scale) != count or scale.numel() != count:
+            raise ValueError(f"scale must be a number or ({count},), got {tuple(scale.shape)}")
+        scale = scale.view(-1, 1)[element]
+    return rows * scale
+
+
+def bounding_boxes(rows: Tensor, element: Tensor, count: int) -> Tensor:
+    """(count, 3, 2): least and greatest coordinates of the packed rows (M, 3) of each element; (inf, -inf) of none."""
+    owner = element[:, None].expand(-1, 3)
+    bounds = ((torch.inf, "amin"), (-torch.inf, "amax"))
+    return torch.stack([rows.new_full((count, 3), x).scatter_reduce(0, owner, rows, name) for x, name in bounds], 2)
