@@ -8,8 +8,9 @@ import torch
 from a1_rendering.deliverable import Deliverable, deliverable_parser
 from a1_rendering.rgbd import plant, shaded_plant
 from a1_rendering.surfaces import SURFACES
-from a1_rendering.torus_render import implicit_mesh, position_colors
+from a1_rendering.torus_render import implicit_mesh
 from common.cli import UserError, command, positive_int
+from common.colors import height_colors
 from common.mesh_views import turntable_mesh
 from common.visualize import render_points
 
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         image = render_points(points.to(job.device), colors.to(job.device), size)
     elif job.args.render == "parametric":
         points = SURFACES["sphere"].points(job.args.num_samples).to(job.device)
-        image = render_points(points, position_colors(points), size)
+        image = render_points(points, height_colors(points), size)
     else:
         mesh = implicit_mesh(SURFACES["sphere"], job.args.voxel_size).to(job.device)
         points, image = mesh.verts_packed(), turntable_mesh(mesh, 1, size)[0]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from a1_rendering.deliverable import Deliverable, deliverable_parser
 from a1_rendering.surfaces import SURFACES, Surface, names
@@ -17,16 +16,10 @@ SHOWN = ("torus", "superquadric")
 
 
 def implicit_mesh(surface: Surface, resolution: int) -> Meshes:
-    """The surface's zero level by marching cubes on a grid of ``resolution`` corners a side, coloured by place."""
+    """The surface's zero level by marching cubes on a grid of ``resolution`` corners a side, coloured by height."""
     verts, faces = marching_cubes(surface.volume(resolution)[None], 0.0, return_local_coords=False)
     verts = verts[0] * (2 * surface.reach / (resolution - 1)) - surface.reach
-    return painted(Meshes([verts], [faces[0]]), position_colors(verts))
-
-
-def position_colors(points: torch.Tensor) -> torch.Tensor:
-    """RGB (N, 3) from the coordinates, each scaled to [0.15, 0.95]."""
-    low, high = points.amin(0), points.amax(0)
-    return 0.15 + 0.8 * (points - low) / (high - low).clamp(min=1e-9)
+    return painted(Meshes([verts], [faces[0]]), height_colors(verts))
 
 
 @command
@@ -38,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--surface", nargs="+", default=list(SHOWN), choices=[*SURFACES, "all"], metavar="NAME",
                         help=f"which: {', '.join(SURFACES)}, or all")  # fmt: skip
     parser.add_argument("--num_samples", type=positive_int, default=500, help="parametric: values of each parameter")
-    parser.add_argument("--voxel_size", type=positive_int, default=96, help="implicit: grid corners along each side")
+    parser.add_argument("--voxel_size", type=positive_int, default=128, help="implicit: grid corners along each side")
     args = parser.parse_args(argv)
     chosen = names(args.function) if "all" in args.surface else args.surface
     for name in chosen:

@@ -11,8 +11,9 @@ from torch import Tensor
 from a1_rendering.deliverable import Deliverable, deliverable_parser
 from a1_rendering.sample_mesh import sample_surface
 from a1_rendering.surfaces import SURFACES, R, r
-from a1_rendering.torus_render import implicit_mesh, position_colors
+from a1_rendering.torus_render import implicit_mesh
 from common.cli import command
+from common.colors import height_colors
 from common.mesh_views import render_together, turntable_cameras
 from common.outputs import atomic_path
 from common.p3d import (
@@ -71,7 +72,7 @@ def measure_points(count: int, image_size: int, reference: Tensor) -> dict[str, 
     """One cloud of the torus, likewise; its error is how far the surface is from the nearest point."""
     side = max(round(count**0.5), 2)
     points, making = timed(lambda: SURFACES["torus"].points(side))
-    clouds = Pointclouds([points], features=[position_colors(points)])
+    clouds = Pointclouds([points], features=[height_colors(points)])
     from common.mesh_views import FIELD_OF_VIEW
     from common.p3d import FoVPerspectiveCameras, look_at_view_transform
 
