@@ -176,12 +176,15 @@ class TexturesVertex(TexturesBase):
         self._padded = ("_features",) if isinstance(verts_features, Tensor) else ()
 
     def verts_features_list(self) -> list[Tensor]:
+        """N tensors (V_n, C)."""
         return self._features
 
     def verts_features_packed(self) -> Tensor:
+        """(sum V_n, C)."""
         return torch.cat(self._features) if self._features else torch.zeros(0, 3)
 
     def verts_features_padded(self) -> Tensor:
+        """(N, max V_n, C), zeros past each mesh's end."""
         return list_to_padded(self._features) if self._features else torch.zeros(0, 0, 3)
 
     def sample(self, face: Tensor, bary: Tensor, faces: Tensor) -> Tensor:
@@ -208,12 +211,15 @@ class TexturesAtlas(TexturesBase):
         self._padded = ("_atlas",) if isinstance(atlas, Tensor) else ()
 
     def atlas_list(self) -> list[Tensor]:
+        """N tensors (F_n, R, R, C)."""
         return self._atlas
 
     def atlas_packed(self) -> Tensor:
+        """(sum F_n, R, R, C)."""
         return torch.cat(self._atlas) if self._atlas else torch.zeros(0, 0, 0, 3)
 
     def atlas_padded(self) -> Tensor:
+        """(N, max F_n, R, R, C), zeros past each mesh's end."""
         return list_to_padded(self._atlas) if self._atlas else torch.zeros(0, 0, 0, 0, 3)
 
     def sample(self, face: Tensor, bary: Tensor, faces: Tensor | None = None) -> Tensor:
@@ -268,27 +274,35 @@ class TexturesUV(TexturesBase):
             raise ValueError("maps, faces_uvs and verts_uvs must have the same batch size")
 
     def maps_list(self) -> list[Tensor]:
+        """N images (H, W, C), or sets of them (M, H, W, C)."""
         return self._maps
 
     def maps_padded(self) -> Tensor:
+        """(N, H, W, C), or (N, M, H, W, C), resized to the largest where they differ."""
         return stack_images(self._maps)
 
     def faces_uvs_list(self) -> list[Tensor]:
+        """N tensors (F_n, 3) int64."""
         return self._faces_uvs
 
     def faces_uvs_padded(self) -> Tensor:
+        """(N, max F_n, 3) int64, -1 past each mesh's end."""
         return list_to_padded(self._faces_uvs, pad_value=-1) if self._faces_uvs else torch.zeros(0, 0, 3).long()
 
     def verts_uvs_list(self) -> list[Tensor]:
+        """N tensors (T_n, 2)."""
         return self._verts_uvs
 
     def verts_uvs_padded(self) -> Tensor:
+        """(N, max T_n, 2), zeros past each mesh's end."""
         return list_to_padded(self._verts_uvs) if self._verts_uvs else torch.zeros(0, 0, 2)
 
     def maps_ids_list(self) -> list[Tensor] | None:
+        """N tensors (F_n,) int64, or None."""
         return self._maps_ids
 
     def maps_ids_padded(self) -> Tensor | None:
+        """(N, max F_n) int64, or None."""
         return self._maps_ids and list_to_padded(self._maps_ids)
 
     def _corner_uvs(self) -> Tensor:
