@@ -30,7 +30,7 @@ def hard_rgb_blend(colors: Tensor, fragments, blend_params: BlendParams) -> Tens
     """RGBA (N, H, W, 4): the nearest face's colour of (N, H, W, K, 3), or the background; alpha says which."""
     nearest = fragments.pix_to_face[..., 0]
     pixel = (nearest.reshape(-1) >= 0).nonzero().squeeze(1)
-    rgb = colors[..., 0, :].reshape(-1, 3).index_select(0, pixel)
+    rgb = colors[..., 0, :].reshape(-1, colors.shape[-1]).index_select(0, pixel).expand(-1, 3)
     return _on_background(torch.cat((rgb, torch.ones_like(rgb[:, :1])), 1), pixel, nearest.shape, blend_params)
 
 
@@ -99,4 +99,4 @@ def _per_pixel(z: float | Tensor, pixel: Tensor, size: int, like: Tensor) -> flo
 
 
 def _background(blend_params: BlendParams, like: Tensor) -> Tensor:
-    return torch.as_tensor(blend_params.background_color, dtype=like.dtype, device=like.device)
+    return torch.as_tensor(blend_params.background_color, dtype=like.dtype, device=like.device).reshape(-1)

@@ -2,7 +2,7 @@
 
 On the way from row to row an edge crosses them at equal steps. What lies between the crossings is a run of pixels; runs
 are found for all rows at once and expanded in chunks of bounded size, so that no face meets a pixel beside it. Where
-rounding leaves open whether a run's last pixels belong to it, they are tested one by one.
+rounding leaves open whether a run's last pixels belong to it, its pixels are tested by the edge functions themselves.
 """
 
 from collections.abc import Iterator
@@ -52,6 +52,7 @@ def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid
     (left, right), (bottom, top) = (_window(corners[axis], axis, blur, grid) for axis in (0, 1))
     tall = torch.where(right < left, 0, top - bottom + 1).clamp(min=0)
     edges = _edges(corners)
+    level, last = (edges.sy == 0).any(0), tall - 1  # what lies on a level edge may be a neighbour's
     crossing, step, slack = _sides(edges, grid.centres(bottom.to(face_verts.dtype), 1), tall, blur, grid)
     for face, place in _expand(tall, ROWS_PER_CHUNK):
         at = crossing.index_select(1, face) + place * step.index_select(1, face)
@@ -67,7 +68,9 @@ def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid
             torch.minimum(end.clamp(-1, grid.width).long(), right.index_select(0, face)),
         )
         if not blur:
-            open_ends = (((low + room).ceil() != start) | ((high - room).floor() != end)).nonzero().squeeze(1)
+            rim = (place == 0) | (place == last.index_select(0, face))
+            open_ends = ((low + room).ceil() != start) | ((high - room).floor() != end)
+            open_ends = (open_ends | (rim & level.index_select(0, face))).nonzero().squeeze(1)
             uncertain = _Rows(*(values.index_select(0, open_ends) for values in rows))
             yield from (_inside(pairs, edges) for pairs in _pairs(uncertain, grid))
             rows.end.index_fill_(0, open_ends, -2)  # these are done
@@ -150,15 +153,13 @@ def _sides(edges: _Edges, y: Tensor, tall: Tensor, blur: float, grid: PixelGrid)
     offset = ((y - ay) * sx - blur * (sx.square() + sy.square()).sqrt()) / sy
     step = sx / sy
     crossing = (ax + offset + grid.half_span(0)) * per_pixel - 0.5
-    size = (ax.abs() + offset.abs() + grid.half_span(0)) * per_pixel + step.abs() * tall
-    level = sy == 0
-    slack = SLACK + ROUNDINGS * torch.finfo(y.dtype).eps * size.masked_fill(level, 0.0).amax(0)
-    sides = (
-        (0, sy[0] <= 0, -torch.inf),
-        (1, sy[1] <= 0, -torch.inf),
-        (2, sy[2] >= 0, torch.inf),
-        (1, sy[1] >= 0, torch.inf),
-    )
+    size = (ax.abs() + offset.abs() + grid.half_span(0)) * per_pixel
+    size = size + step.abs() * (tall + grid.half_span(1) * per_pixel)  # rows are not quite at equal steps
+    lost = ~size.isfinite()  # level edges, and those so nearly level that only the edge functions tell
+    slack = SLACK + ROUNDINGS * torch.finfo(y.dtype).eps * size.masked_fill(lost, 0.0).amax(0)
+    slack = slack.masked_fill((lost & (sy != 0)).any(0), torch.inf)
+    right, left = (sy <= 0) | lost, (sy >= 0) | lost  # not on the other side
+    sides = ((0, right[0], -torch.inf), (1, right[1], -torch.inf), (2, left[2], torch.inf), (1, left[1], torch.inf))
     crossing = torch.stack([crossing[k].masked_fill(none, far) for k, none, far in sides])
     step = torch.stack([step[k].masked_fill(none, 0.0) for k, none, _ in sides])
     return crossing, step, slack

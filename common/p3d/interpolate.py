@@ -45,16 +45,23 @@ def interpolate(face_attributes: Tensor, face: Tensor, bary: Tensor) -> Tensor:
 
 
 def sample_grids(grids: Tensor, places: Tensor, mode: str, padding_mode: str, align_corners: bool) -> Tensor:
-    """(N, P, C): `grid_sample` of images (N, C, H, W) or volumes (N, C, D, H, W) at places (N, P, 2 or 3)."""
+    """(N, P, C): `grid_sample` of images (N, C, H, W) or volumes (N, C, D, H, W) at places (N, P, 2 or 3).
+
+    Integers, which are for `nearest`, and half precision are sampled as floats and turned back.
+    """
     N, P, axes = places.shape
-    # It divides its work among the threads by the batch: what is one on a CPU becomes one for each thread.
-    split = torch.get_num_threads() if N == 1 and not places.is_cuda else 1
+    if not N * P:
+        return grids.new_zeros(N, P, grids.shape[1])
+    exact = grids if grids.dtype in (torch.float32, torch.float64) else grids.float()
+    # It divides its work among the threads by the batch: what is one on a CPU becomes one for each thread, unless their
+    # gradients, one grid each, would outgrow the work.
+    alone = N == 1 and not places.is_cuda and (not grids.requires_grad or P >= grids[0, 0].numel())
+    split = torch.get_num_threads() if alone else 1
     size = -(-P // split)
     parts = F.pad(places, (0, 0, 0, size * split - P)).view(N * split, *[1] * (axes - 1), size, axes)
-    values = F.grid_sample(
-        grids.expand(N * split, *grids.shape[1:]), parts.to(grids), mode, padding_mode, align_corners
-    )
-    return values.flatten(2).transpose(1, 2).reshape(N, size * split, -1)[:, :P]
+    exact = exact.expand(N * split, *grids.shape[1:])
+    values = F.grid_sample(exact, parts.to(exact), mode, padding_mode, align_corners)
+    return values.flatten(2).transpose(1, 2).reshape(N, size * split, grids.shape[1])[:, :P].to(grids.dtype)
 
 
 def spread(values: Tensor, places: Tensor, shape: torch.Size) -> Tensor:

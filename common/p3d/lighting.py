@@ -69,7 +69,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _length(a: Tensor) -> Tensor:
-    return _dot(a, a).clamp(min=EPSILON**2).sqrt()
+    return _dot(a, a).clamp(min=max(EPSILON**2, torch.finfo(a.dtype).tiny)).sqrt()
 
 
 class _Lights(TensorProperties):

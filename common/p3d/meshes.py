@@ -1,7 +1,7 @@
 """Batches of triangle meshes of unequal size, with the interface of `pytorch3d.structures.Meshes`.
 
-Stored once, packed: all meshes' vertices one after the other, and their faces with indices into those. The list and
-padded forms, edges, normals and areas are made from that on demand and kept.
+Stored once, packed: all meshes' vertices one after the other, and their faces with indices into those. Padded forms,
+edges, normals and areas are made from that on demand; lists are the tensors that were given, or views.
 """
 
 from collections.abc import Callable, Sequence
@@ -52,7 +52,7 @@ class Meshes(Structure):
             raise ValueError(f"textures must be on the same device as verts: {textures.device}, {verts[0].device}")
         if textures is not None and not hasattr(textures, "sample_textures"):
             raise ValueError(f"textures must be a Textures object, got {type(textures).__name__}")
-        faces = _unpadded(faces) if isinstance(faces, Tensor) else list(faces)
+        faces = _unpadded(faces) if isinstance(faces, Tensor) else [_without_padding(own) for own in faces]
         sizes = [len(v) for v in verts], [len(f) for f in faces]
         verts_given, verts = verts, _pack("verts", verts, torch.zeros(0, 3))
         first = _starts(sizes[0], verts.device)
@@ -62,7 +62,8 @@ class Meshes(Structure):
         _check_faces(faces, sizes)
         faces = faces + first.repeat_interleave(torch.tensor(sizes[1], dtype=torch.int64, device=verts.device))[:, None]
         self._set(sizes, verts, faces, textures)
-        if isinstance(verts_given, list | tuple):  # gradients of the tensors given are looked for there
+        if isinstance(verts_given, list | tuple) and all(v.shape[1:] == (3,) for v in verts_given):
+            # gradients of the tensors given are looked for there
             self._lists["verts"] = list(verts_given)
         if verts_normals is not None:
             if [len(n) for n in verts_normals] != sizes[0]:
@@ -165,7 +166,7 @@ class Meshes(Structure):
         """Vertices (V_i, 3) and faces (F_i, 3) of one mesh.
 
         Raises:
-            ValueError: not a whole number. IndexError: out of range.
+            ValueError: not a whole number, or out of range.
         """
         if not isinstance(index, int):
             raise ValueError("Mesh index must be an integer.")
@@ -420,6 +421,13 @@ def _pack(name: str, rows: Rows, empty: Tensor) -> Tensor:
     if not filled:
         return empty.to(parts[0].device) if parts else empty
     return filled[0] if len(filled) == 1 else torch.cat(filled)
+
+
+def _without_padding(faces: Tensor) -> Tensor:
+    """Faces (F, 3) without the rows of -1 at their end, which PyTorch3D takes in lists, too."""
+    if not faces.numel() or not bool((faces[-1] == -1).all()):
+        return faces
+    return faces[(faces != -1).any(1)]
 
 
 def _check_faces(faces: Tensor, sizes: tuple[list[int], list[int]]) -> None:

@@ -95,14 +95,16 @@ def packed_to_padded(inputs: Tensor, first_idxs: Tensor, max_size: int) -> Tenso
 
 
 def padded_to_packed(
-    inputs: Tensor, first_idxs: Tensor | None = None, num_inputs: int | None = None, max_size_dim: int = 1, *,
-    split_size: Sequence[int] | None = None, pad_value: float | None = None,
+    inputs: Tensor, first_idxs: Tensor | Sequence[int] | None = None, num_inputs: int | None = None,
+    max_size_dim: int = 1, *, split_size: Sequence[int] | None = None, pad_value: float | None = None,
 ) -> Tensor:  # fmt: skip
     """The inverse of `packed_to_padded`: (num_inputs, ...) of rows (N, M, ...), M at dimension `max_size_dim`.
 
     PyTorch3D has two functions of this name. That of `structures.utils` takes, in place of indices, the lengths
     `split_size` of the N elements, or the `pad_value` of which rows that are left out consist, or nothing: all rows.
     """
+    if isinstance(first_idxs, list | tuple):  # the second argument there
+        first_idxs, split_size = None, first_idxs
     if first_idxs is None:
         if split_size is not None and pad_value is not None:
             raise ValueError("Only one of split_size or pad_value should be provided.")
@@ -112,9 +114,9 @@ def padded_to_packed(
             wrong = f"{len(split_size)} and {len(inputs)}"
             raise ValueError(f"split_size must have the same length as inputs first dimension, got {wrong}")
         if split_size is not None:
-            return torch.cat([row[: int(size)] for row, size in zip(inputs, split_size, strict=True)])
+            return torch.cat([row[:size] for row, size in zip(inputs, split_size, strict=True)])
         packed = inputs.reshape(-1, *inputs.shape[2:])
-        return packed if pad_value is None else packed[(packed != pad_value).flatten(1).any(1)]
+        return packed if pad_value is None else packed[(packed != pad_value).reshape(len(packed), -1).any(1)]
     inputs = inputs.movedim(max_size_dim, 1)
     rows = torch.arange(num_inputs, device=inputs.device)
     element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1

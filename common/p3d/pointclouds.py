@@ -1,7 +1,7 @@
 """Batches of point clouds of unequal size, with the interface of `pytorch3d.structures.Pointclouds`.
 
-Stored once, packed: all clouds' rows one after the other. The list and padded forms are made from that on demand, as
-views where every cloud has the same number of points.
+Stored once, packed: all clouds' rows one after the other. The padded form is made from that on demand, as a view
+where every cloud has the same number of points; lists are the tensors that were given, or views.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ class Pointclouds(Structure):
     Args:
         points: N tensors (P_n, 3), or one tensor (N, P, 3).
         normals: likewise (P_n, 3), or None.
-        features: likewise (P_n, C), or None.
+        features: likewise (P_n, C), or None; in a list an empty cloud may have None.
 
     Clouds may be empty, and so may the batch. Tensors are kept, not copied; gradients flow to what was given.
 
@@ -42,7 +42,8 @@ class Pointclouds(Structure):
         self._features = None if features is None else _pack("features", features, sizes, None)
         given = {"_points": points, "_normals": normals, "_features": features}  # where gradients are looked for
         for name, rows in given.items():
-            if isinstance(rows, list | tuple) and all(isinstance(part, Tensor) for part in rows):
+            whole = isinstance(rows, list | tuple) and all(isinstance(part, Tensor) for part in rows)
+            if whole and all(part.shape[1:] == getattr(self, name).shape[1:] for part in rows):
                 self._lists[name] = list(rows)
 
     @classmethod
@@ -317,7 +318,9 @@ def _pack(name: str, rows: Rows, sizes: list[int], channels: int | None) -> Tens
             raise ValueError(f"{name} must be (N, P, {channels or 'C'}) like the points, got {tuple(rows.shape)}")
         return rows.reshape(sum(sizes), rows.shape[2])
     if len(rows) == len(sizes):  # an empty cloud may lack features
-        rows = [torch.zeros(0, 0) if r is None and size == 0 else r for r, size in zip(rows, sizes, strict=True)]
+        device = next((r.device for r in rows if r is not None), None)
+        none = torch.zeros(0, 0, device=device)
+        rows = [none if r is None and size == 0 else r for r, size in zip(rows, sizes, strict=True)]
     shapes = [tuple(r.shape) for r in rows]
     width = channels or next((s[1] for s in shapes if len(s) == 2 and s[0]), None)
     width = width or next((s[1] for s in shapes if len(s) == 2), 0)

@@ -93,7 +93,10 @@ def rasterize_meshes(
 
 
 def barycentric_coordinates(p: Tensor, v0: Tensor, v1: Tensor, v2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Barycentric coordinates, each (...), of points (..., 2) in triangles of corners (..., 2)."""
+    """Barycentric coordinates, each (...), of points (..., 2) in triangles of corners (..., 2).
+
+    1e-8 is added to twice the area, as in PyTorch3D, so that they sum to a little less than 1.
+    """
     area = _cross(v2, v0, v1) + EPSILON
     return _cross(p, v1, v2) / area, _cross(p, v2, v0) / area, _cross(p, v0, v1) / area
 
@@ -105,7 +108,7 @@ def _cross(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 def _drawn(face_verts: Tensor, cull_backfaces: bool) -> Tensor:
     """(D,) int64: the faces that can cover anything."""
-    area = _cross(face_verts[:, 0], face_verts[:, 1], face_verts[:, 2])
+    area = _cross(face_verts[:, 2], face_verts[:, 0], face_verts[:, 1])  # rounded as everywhere else
     drawn = area > EPSILON if cull_backfaces else area.abs() > EPSILON
     drawn &= (face_verts[:, :, 2] >= EPSILON).all(1) & face_verts.isfinite().all(2).all(1)
     return drawn.nonzero().squeeze(1)
@@ -199,7 +202,7 @@ def _nearest_k(
         blur: squared NDC distance up to which a pixel outside a face is covered.
         halves: (F,), the face that each was cut from, if blur may reach over the cut.
     """
-    columns, nearest = _columns(face_verts), _NearestK(depth)
+    columns, nearest = _columns(face_verts), _NearestK(depth, face_verts.device)
     for pair in pairs:
         _, near, distance = measure(columns, pair.face, pair.x, pair.y)
         hit = ((near >= 0) & (distance < blur)).nonzero().squeeze(1) if blur > 0 else slice(None)
@@ -229,8 +232,8 @@ def _sortable(depth: Tensor) -> Tensor:
 class _NearestK:
     """The K nearest faces of each pixel, by sorting; reduced whenever many have come together."""
 
-    def __init__(self, depth: int):
-        self.depth, self.kept, self.count = depth, [], 0
+    def __init__(self, depth: int, device: torch.device):
+        self.depth, self.device, self.kept, self.count = depth, device, [], 0
 
     def add(self, pixel: Tensor, face: Tensor, depth: Tensor) -> None:
         self.kept.append((pixel, face, _sortable(depth)))
@@ -256,7 +259,7 @@ class _NearestK:
 
     def places(self) -> tuple[Tensor, Tensor]:
         if not self.kept:
-            return torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64)
+            return torch.zeros(2, 0, dtype=torch.int64, device=self.device).unbind(0)
         rank = self._reduce()
         pixel, face, _ = self.kept[0]
         return pixel * self.depth + rank, face

@@ -64,8 +64,10 @@ class TensorProperties(nn.Module):
         return part
 
     def __setattr__(self, name: str, value) -> None:
-        if "_source" in self.__dict__ and name in self._names:
+        if "_source" in self.__dict__ and name in self._names and not isinstance(value, nn.Parameter):
             source, index = self.__dict__["_source"]
+            if isinstance(getattr(source, name), nn.Parameter):
+                raise ValueError(f"{name} is a Parameter: set it as a whole, or change its data")
             rows = getattr(source, name).clone()  # it may be one value for all
             rows[index] = torch.as_tensor(value).to(rows)
             setattr(source, name, rows)
@@ -73,7 +75,7 @@ class TensorProperties(nn.Module):
         super().__setattr__(name, value)
 
     def clone(self, other: Self | None = None) -> Self:
-        """A copy whose tensors share no memory with this object's; PyTorch3D writes it into `other`."""
+        """A copy whose tensors share no memory with this object's; `other`, which PyTorch3D fills, is left as it is."""
         return self._map(torch.clone)
 
     def to(self, device: torch.device | str = "cpu") -> Self:

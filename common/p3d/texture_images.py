@@ -30,9 +30,9 @@ def sample_images(
         mode: "bilinear" or "nearest".
         footprint: (M,), shares of the image's side that a pixel covers: picks and mixes levels of a pyramid.
     """
-    kinds = list({id(image): image for image in images}.values())
     if footprint is None:
         return _sample(images, uv, mesh, part, mode, align_corners, padding_mode)
+    kinds = list({id(image): image for image in images}.values())
     side = max(max(image.shape[-3:-1]) for image in kinds)
     level = (footprint * side).clamp(min=1.0).log2().clamp(max=math.log2(side))
     out = uv.new_zeros(len(uv), images[0].shape[-1])
@@ -72,7 +72,7 @@ def _sample(images, uv, mesh, part, mode, align_corners, padding_mode) -> Tensor
     which = torch.zeros(len(uv), dtype=torch.int64, device=uv.device)
     if mesh is not None:
         which = torch.tensor([number[id(image)] for image in images], device=uv.device)[mesh]
-    sets = kinds[0].shape[0] if part is not None else 1
+    sets = max(kind.shape[0] for kind in kinds) if part is not None else 1
     key = which * sets if part is None else which * sets + part
     out = uv.new_zeros(len(uv), kinds[0].shape[-1], dtype=kinds[0].dtype)
     for value in torch.unique(key).tolist():

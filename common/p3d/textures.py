@@ -163,6 +163,8 @@ class TexturesBase(Forms):
         copy = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy.__dict__.update(lists)
+        for name in ("_num_verts_per_mesh", "_num_faces_per_mesh"):  # those of other meshes
+            copy.__dict__.pop(name, None)
         return copy
 
 

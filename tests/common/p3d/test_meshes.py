@@ -259,6 +259,13 @@ def test_lists_are_the_tensors_given():
     assert other.textures.valid.tolist() == [True] and other.textures._verts_features_padded.shape == (1, 3, 2)
 
 
+def test_padding_in_lists_of_faces_is_left_out():
+    verts, faces = tetrahedron()
+    padded = torch.cat((faces, torch.full((2, 3), -1)))
+    assert torch.equal(Meshes([verts], [padded]).faces_packed(), faces)
+    assert Meshes([torch.tensor([]), verts], [torch.tensor([]), faces]).verts_list()[0].shape == (0, 3)
+
+
 @pytest.mark.parametrize("face", [[0, 1, 4], [0, -1, 2]])
 def test_faces_of_missing_vertices_are_refused(face):
     verts, faces = tetrahedron()

@@ -70,3 +70,9 @@ def test_padded_to_packed_of_structures():
             padded_to_packed(padded, **options)
     with pytest.raises(ValueError, match="Pad size"):
         list_to_padded(TENSORS, (6, 4, 2))
+
+
+def test_padded_to_packed_takes_sizes_in_second_place():
+    padded = list_to_padded(TENSORS)
+    assert torch.equal(padded_to_packed(padded, [2, 0, 4]), list_to_packed(TENSORS)[0])
+    assert padded_to_packed(torch.tensor([[1.0, 0.0], [2.0, 3.0]]), pad_value=0.0).tolist() == [1.0, 2.0, 3.0]

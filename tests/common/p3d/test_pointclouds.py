@@ -191,3 +191,9 @@ def test_lists_are_the_tensors_given():
     assert clouds.subsample(4) is clouds
     with pytest.raises(ValueError, match="same number of features"):
         join_pointclouds_as_batch([clouds, Pointclouds([torch.zeros(1, 3)], features=[torch.zeros(1, 5)])])
+
+
+def test_empty_clouds_of_any_shape_can_be_picked():
+    clouds = Pointclouds([torch.rand(4, 3), torch.zeros(0)], features=[torch.rand(4, 2), torch.zeros(0, 0)])
+    assert clouds[1].points_padded().shape == (1, 0, 3) and clouds[[0, 1]].features_padded().shape == (2, 4, 2)
+    assert clouds[[1]].features_packed().shape == (0, 2)

@@ -304,3 +304,23 @@ def test_images_beyond_the_memory_are_refused():
     ):
         with pytest.raises(ValueError, match="1000000 x 1000000 pixels, .* GiB, more than this machine has"):
             call()
+
+
+def test_a_collinear_face_does_not_hide_what_lies_before_it():
+    """Whether it has an area depends on how that is rounded: it is drawn by one rule, or not at all."""
+    wall = [[-2.0, -2, 0.5], [2, -2, 0.5], [0, 3, 0.5]]
+    sliver = [
+        [-0.34315067529678345, 0.07695582509040833, 1],
+        [-0.6250995397567749, -0.1504524052143097, 1],
+        [-0.9806824922561646, -0.4372507929801941, 1],
+    ]
+    meshes = Meshes([torch.tensor([*wall, *sliver])], [torch.arange(6).view(2, 3)])
+    for depth in (1, 2):
+        face, zbuf, _, _ = rasterize_meshes(meshes, 64, faces_per_pixel=depth)
+        assert not (face == 1).any() and float(zbuf[zbuf != -1].min()) > 0.499
+
+
+def test_a_level_edge_is_one_face_s_alone():
+    verts = torch.tensor([[-1.0, 0, 1], [1, 0, 1], [0, 1, 1], [0, -1, 1]])
+    face, _, _, _ = rasterize_meshes(Meshes([verts], [torch.tensor([[0, 1, 2], [0, 1, 3]])]), 9, faces_per_pixel=2)
+    assert int((face[0, 4] >= 0).sum(1).max()) == 1 and (face[0, 4, 1:-1, 0] >= 0).all()

@@ -41,7 +41,7 @@ if __name__ == "__main__":
     from pytorch3d import _C
     assert "engine has no pytorch3d.renderer.Nothing" in complaint("Nothing(3)")
     assert "engine has no pytorch3d._C.knn" in complaint("_C.knn(3)")
-    assert "engine has no Own" in complaint("type('Own', (Model,), {})()")
+    assert "engine has no pytorch3d.implicitron.models.Model" in complaint("type('Own', (Model,), {})()")
     from pytorch3d.ops.interp_face_attrs import interpolate_face_attributes_python, interpolate_face_attributes
     assert interpolate_face_attributes_python is interpolate_face_attributes
     for name, places in PYTORCH3D_MODULES.items():

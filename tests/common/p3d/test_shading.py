@@ -26,6 +26,7 @@ from common.p3d import (
     SoftGouraudShader,
     SoftPhongShader,
     SoftSilhouetteShader,
+    TexturesUV,
     TexturesVertex,
     diffuse,
     hard_rgb_blend,
@@ -283,3 +284,21 @@ def test_values_of_one_light_can_be_set():
     cameras = FoVPerspectiveCameras(fov=torch.tensor([30.0, 40.0]))
     cameras[0].fov = torch.tensor([50.0])
     assert cameras.fov.tolist() == [30.0, 40.0]
+
+
+@pytest.mark.parametrize("shader", [HardPhongShader, SoftPhongShader, HardFlatShader])
+def test_a_texture_image_of_which_nothing_is_seen(shader):
+    verts, face = torch.tensor([[5.0, 5, 1], [6, 5, 1], [5, 6, 1]]), torch.tensor([[0, 1, 2]])
+    texture = TexturesUV(torch.rand(1, 4, 4, 3), face[None], torch.rand(1, 3, 2))
+    cameras = FoVPerspectiveCameras()
+    render = MeshRenderer(MeshRasterizer(cameras, RasterizationSettings(8)), shader(cameras=cameras))
+    assert torch.equal(render(Meshes([verts], [face], texture))[..., :3], torch.ones(1, 8, 8, 3))
+
+
+def test_light_in_half_precision_and_backgrounds_with_a_batch():
+    assert not diffuse(torch.zeros(2, 3).half(), torch.ones(1, 3).half(), torch.ones(1, 3).half()).any()
+    fragments = SimpleNamespace(pix_to_face=torch.tensor([[[[0], [-1]]]]))
+    image = hard_rgb_blend(
+        torch.full((1, 1, 2, 1, 1), 0.25), fragments, BlendParams(background_color=torch.zeros(1, 3))
+    )
+    assert image.view(-1).tolist() == [0.25, 0.25, 0.25, 1.0, 0.0, 0.0, 0.0, 0.0]

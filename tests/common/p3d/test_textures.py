@@ -221,3 +221,27 @@ def test_stacked_images():
 def test_textures_that_do_not_fit_are_refused(make):
     with pytest.raises(ValueError, match="."):
         make()
+
+
+def test_sets_of_unequal_numbers_of_images():
+    """Each image of one colour; every mesh asks for its last."""
+    counts, face = (2, 3, 2), torch.tensor([[0, 1, 2]])
+    maps = [torch.stack([torch.full((2, 2, 3), 0.1 * (10 * m + i)) for i in range(n)]) for m, n in enumerate(counts)]
+    last = [torch.tensor([n - 1]) for n in counts]
+    texture = TexturesUV(maps, [face] * 3, [torch.rand(3, 2)] * 3, maps_ids=last)
+    Meshes([torch.rand(3, 3)] * 3, [face] * 3, texture)
+    seen = texture.sample(torch.arange(3), torch.full((3, 3), 1 / 3), face.expand(3, 3))
+    torch.testing.assert_close(seen[:, 0], torch.tensor([0.1, 1.2, 2.1]))
+
+
+def test_integer_images_are_looked_up_and_gradients_reach_small_images():
+    face, maps = torch.tensor([[0, 1, 2]]), torch.arange(12, dtype=torch.uint8).view(1, 2, 2, 3)
+    uv = torch.tensor([[[0.1, 0.9], [0.1, 0.9], [0.1, 0.9]]])
+    texture = TexturesUV(maps, face[None], uv, sampling_mode="nearest")
+    assert texture.sample(torch.zeros(1, dtype=torch.int64), torch.full((1, 3), 1 / 3), face).tolist() == [[0, 1, 2]]
+    image = torch.rand(1, 2, 2, 3, requires_grad=True)
+    for count in (1, 50):  # fewer places than texels, and more
+        texture = TexturesUV(image, face[None], uv)
+        seen = texture.sample(torch.zeros(count, dtype=torch.int64), torch.full((count, 3), 1 / 3), face)
+        (gradient,) = torch.autograd.grad(seen.sum(), image)
+        torch.testing.assert_close(gradient.sum(), torch.tensor(3.0 * count))

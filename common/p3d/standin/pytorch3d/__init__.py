@@ -1,10 +1,12 @@
 """Our engine under PyTorch3D's name, for programs started by `python -m common.p3d run`.
 
 Every module of PYTORCH3D_MODULES is made here, with the names that ours export; a package has those of its modules.
-What the engine lacks can be imported, since programs import more than they use, and raises when it is used.
+What the engine lacks can be imported, since programs import more than they use, and raises when it is used: an
+`except ImportError` around it is not reached.
 """
 
 import sys
+from abc import ABCMeta
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -16,13 +18,15 @@ from common.p3d import PYTORCH3D_MODULES
 __version__ = "0.7.9"  # whose interface ours is
 
 
-class _Missing(type):
+class _Missing(ABCMeta):
     """The type of a name that the engine lacks: a class, since programs derive from what they import."""
 
-    def _raise(cls, *args, **kwargs):
-        raise NotImplementedError(f"the pure-PyTorch engine has no {cls.__name__}")
+    def __call__(cls, *args, **kwargs):
+        base = next(c for c in reversed(cls.__mro__) if isinstance(c, _Missing))
+        raise NotImplementedError(f"the pure-PyTorch engine has no {base.__name__}")
 
-    __call__ = _raise
+    def __getitem__(cls, item):
+        return cls
 
     def __getattr__(cls, name: str):
         if name.startswith("__"):
