@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import common  # noqa: F401  sets the threads' waiting before torch starts them
+
 ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("repeatable", derandomize=True)  # the same examples on every machine and in every run
 settings.load_profile("repeatable")

@@ -22,7 +22,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-import common  # noqa: F401  sets the threads' waiting before torch starts them
 import common.p3d as p3d
 
 # What is measured: name -> PyTorch3D's median in ms, torch 2.13, CPU, two threads.
