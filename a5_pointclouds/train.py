@@ -47,7 +47,7 @@ VALIDATION_POINTS = 2048
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The flags of this command; the course's names."""
     parser = ArgumentParser(
-        "Train PointNet on point clouds: --task cls takes about 4 minutes on two cores, --task seg about 7.",
+        "Train PointNet on point clouds: --task cls takes about 3 minutes on two cores, --task seg about 6.",
         "python -m a5_pointclouds.train --task cls --augment so3 --exp_name so3",
     )
     add_data_flags(parser, num_points=1024)
