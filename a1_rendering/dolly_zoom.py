@@ -84,7 +84,9 @@ def silhouette_height(mesh: Meshes, cameras: FoVPerspectiveCameras, image_size: 
 def main(argv: Sequence[str] | None = None) -> None:
     """Solve for the distances, render, and measure the subject's size in the frames."""
     example = "python -m a1_rendering.dolly_zoom --num_frames 20 --output_file dolly.gif"
-    parser = deliverable_parser("The dolly zoom; about a minute.", example, num_frames=30, fps=10, mesh=True)
+    parser = deliverable_parser(
+        "The dolly zoom; about a quarter of a minute.", example, num_frames=30, fps=10, mesh=True
+    )
     parser.add_argument("--duration", type=positive_float, default=None, help="seconds of the GIF, in place of --fps")
     parser.add_argument(
         "--fov", type=float, nargs=2, default=(5.0, 120.0), help="field of view, degrees, first and last"

@@ -153,7 +153,9 @@ def film(
 def main(argv: Sequence[str] | None = None) -> None:
     """Film the room: once around it, or with the dolly zoom."""
     example = "python -m a1_rendering.fun --function dolly --image_size 512 --output_file dolly.gif"
-    parser = deliverable_parser("A film of a room with shadows and depth of field; about 3 minutes.", example, 384, 60)
+    parser = deliverable_parser(
+        "A film of a room with shadows and depth of field; about a minute and a half.", example, 384, 60
+    )
     parser.add_argument("--function", choices=("full", "dolly"), default="full", help="once around, or the dolly zoom")
     parser.add_argument("--samples", type=non_negative_int, default=8, help="places on the lens, 0 or 1 for a pinhole")
     args = parser.parse_args(argv)

@@ -37,7 +37,7 @@ def edge_mesh(verts: np.ndarray, polygons: list[list[int]], radius: float = 0.01
 def main(argv: Sequence[str] | None = None) -> None:
     """Build, count, render."""
     example = "python -m a1_rendering.mesh_practice --shape icosahedron --num_frames 50 --fps 15"
-    parser = deliverable_parser("A polyhedron made by hand, turning; about half a minute.", example, num_frames=50)
+    parser = deliverable_parser("A polyhedron made by hand, turning; about ten seconds.", example, num_frames=50)
     parser.add_argument("--shape", choices=sorted(CORNERS), default="tetrahedron", help="which polyhedron")
     job = Deliverable("mesh_practice", parser.parse_args(argv))
     verts, polygons = polyhedron(job.args.shape)

@@ -11,7 +11,9 @@ from common.mesh_views import turntable_mesh
 def main(argv: Sequence[str] | None = None) -> None:
     """Render the turn."""
     example = "python -m a1_rendering.render_360 --num_frames 100 --fps 15 --output_file turn.gif"
-    parser = deliverable_parser("A 360-degree GIF of a mesh; about a quarter of a minute.", example, num_frames=100, mesh=True)
+    parser = deliverable_parser(
+        "A 360-degree GIF of a mesh; about a quarter of a minute.", example, num_frames=100, mesh=True
+    )
     job = Deliverable("render_360", parser.parse_args(argv))
     mesh = chosen_mesh(job.args, job.device)
     frames = turntable_mesh(mesh, job.args.num_frames, job.args.image_size, bar="rendering")

@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Paint and render."""
     example = "python -m a1_rendering.retexturing_mesh --color1 0 1 1 --color2 1 1 0"
     parser = deliverable_parser(
-        "A mesh painted from front to back; about half a minute.", example, num_frames=50, mesh=True
+        "A mesh painted from front to back; about ten seconds.", example, num_frames=50, mesh=True
     )
     parser.add_argument("--color1", type=float, nargs=3, default=(0.0, 1.0, 1.0), help="RGB in [0, 1] of the front")
     parser.add_argument("--color2", type=float, nargs=3, default=(1.0, 1.0, 0.0), help="RGB in [0, 1] of the back")

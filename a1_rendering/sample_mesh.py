@@ -36,9 +36,7 @@ def sample_surface(mesh: Meshes, count: int, generator: torch.Generator | None =
 def main(argv: Sequence[str] | None = None) -> None:
     """Sample and render."""
     example = "python -m a1_rendering.sample_mesh --counts 10 100 1000 10000"
-    parser = deliverable_parser(
-        "Points sampled on a mesh; about half a minute.", example, 256, num_frames=36, mesh=True
-    )
+    parser = deliverable_parser("Points sampled on a mesh; about ten seconds.", example, 256, num_frames=36, mesh=True)
     parser.add_argument("--counts", type=int, nargs="+", default=[10, 100, 1000, 10000], help="how many points")
     args = parser.parse_args(argv)
     if not all(1 <= count <= 10_000_000 for count in args.counts):

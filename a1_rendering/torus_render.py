@@ -26,7 +26,9 @@ def implicit_mesh(surface: Surface, resolution: int) -> Meshes:
 def main(argv: Sequence[str] | None = None) -> None:
     """Sample or mesh each surface and render its turn."""
     example = "python -m a1_rendering.torus_render --function implicit --surface heart gyroid"
-    parser = deliverable_parser("Surfaces from equations; about half a minute a surface.", example, num_frames=50)
+    parser = deliverable_parser(
+        "Surfaces from equations; about a quarter of a minute a surface.", example, num_frames=50
+    )
     parser.add_argument("--function", choices=("parametric", "implicit"), default="parametric", help="points or a mesh")
     parser.add_argument("--surface", nargs="+", default=list(SHOWN), choices=[*SURFACES, "all"], metavar="NAME",
                         help=f"which: {', '.join(SURFACES)}, or all")  # fmt: skip

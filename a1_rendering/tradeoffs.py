@@ -94,7 +94,7 @@ def measure_points(count: int, image_size: int, reference: Tensor) -> dict[str, 
 def main(argv: Sequence[str] | None = None) -> None:
     """Measure both over a range of sizes, draw the curves, say what follows."""
     parser = deliverable_parser(
-        "Mesh against point cloud, measured; about a minute.", "python -m a1_rendering.tradeoffs", 256
+        "Mesh against point cloud, measured; about a quarter of a minute.", "python -m a1_rendering.tradeoffs", 256
     )
     job = Deliverable("tradeoffs", parser.parse_args(argv))
     generator = np.random.default_rng(job.args.seed)
