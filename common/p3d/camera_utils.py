@@ -59,11 +59,13 @@ def camera_position_from_spherical_angles(
     Returns:
         (N, 3).
     """
-    dist, elev, azim = _broadcast(device, distance, elevation, azimuth)
+    dist, elev, azim = (torch.atleast_1d(_floats(v, device)) for v in (distance, elevation, azimuth))
+    if len({len(dist), len(elev), len(azim)} - {1}) > 1:
+        raise ValueError(f"distances and angles must be numbers or (N,), got {len(dist)}, {len(elev)}, {len(azim)}")
     if degrees:
-        elev, azim = elev * (math.pi / 180.0), azim * (math.pi / 180.0)
-    xyz = (dist * elev.cos() * azim.sin(), dist * elev.sin(), dist * elev.cos() * azim.cos())
-    return torch.stack(xyz, 1)
+        elev, azim = elev.deg2rad(), azim.deg2rad()
+    ring = dist * elev.cos()
+    return torch.stack(torch.broadcast_tensors(ring * azim.sin(), dist * elev.sin(), ring * azim.cos()), 1)
 
 
 def look_at_rotation(
@@ -76,18 +78,13 @@ def look_at_rotation(
     """
     position = _vectors(camera_position, device)
     at, up = _vectors(at, device).to(position), _vectors(up, device).to(position)
-    position, at, up = torch.broadcast_tensors(position, at, up)
     z = F.normalize(at - position, eps=1e-5)
-    x = F.normalize(torch.linalg.cross(up, z), eps=1e-5)
-    y = F.normalize(torch.linalg.cross(z, x), eps=1e-5)
-    no_left = x.abs().amax(1, keepdim=True) <= 5e-3
-    x = torch.where(no_left, F.normalize(torch.linalg.cross(y, z), eps=1e-5), x)
-    nothing_left = x.norm(dim=1, keepdim=True) < 0.5
-    if nothing_left.any():
-        least_aligned = F.one_hot(z.abs().argmin(1), 3).to(z)
-        x = torch.where(nothing_left, F.normalize(torch.linalg.cross(least_aligned, z)), x)
-        y = torch.where(nothing_left, torch.linalg.cross(z, x), y)
-    return torch.stack((x, y, z), 2)
+    y = F.normalize(torch.linalg.cross(z, torch.linalg.cross(up, z)))
+    parallel = y.norm(dim=1, keepdim=True) < 0.5
+    if parallel.any():
+        up = torch.where(parallel, F.one_hot(z.abs().argmin(1), 3).to(z), up)
+        y = F.normalize(torch.linalg.cross(z, torch.linalg.cross(up, z)))
+    return torch.stack(torch.broadcast_tensors(torch.linalg.cross(y, z), y, z), 2)
 
 
 def look_at_view_transform(
@@ -103,10 +100,7 @@ def look_at_view_transform(
     """Extrinsics of cameras that look at a point.
 
     Args:
-        dist: distance from `at`, a number or (N,).
-        elev: angle above the horizontal plane.
-        azim: angle from +z towards +x.
-        degrees: unit of the angles; radians if False.
+        dist, elev, azim, degrees: position about `at`, as for `camera_position_from_spherical_angles`.
         eye: camera positions (N, 3), in place of dist, elev and azim.
         at: points looked at, (N, 3) or (1, 3).
         up: upward directions, (N, 3) or (1, 3).
@@ -119,9 +113,7 @@ def look_at_view_transform(
         eye = camera_position_from_spherical_angles(dist, elev, azim, degrees, device) + at
     eye = _vectors(eye, device)
     R = look_at_rotation(eye, at, up, device)
-    eye = eye.expand(len(R), 3)
-    T = -(eye[:, None] @ R)[:, 0]
-    return R, T
+    return R, -(eye[:, None] @ R)[:, 0]
 
 
 def rotate_on_spot(R: Tensor, T: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,19 +156,13 @@ def join_cameras_as_batch(cameras_list: list):
     return type(first)(device=first.device, **joined)
 
 
+def _floats(values: Values, device: Device) -> Tensor:
+    tensor = torch.as_tensor(values, dtype=None if isinstance(values, Tensor) else torch.float32, device=device)
+    return tensor if tensor.is_floating_point() else tensor.float()
+
+
 def _vectors(values: Values, device: Device) -> Tensor:
-    tensor = values if isinstance(values, Tensor) else torch.tensor(values, dtype=torch.float32)
-    tensor = tensor.to(device)
-    if not tensor.is_floating_point():
-        tensor = tensor.float()
-    if tensor.dim() > 2 or tensor.shape[-1] != 3:
+    tensor = _floats(values, device)
+    if tensor.dim() > 2 or tensor.shape[-1:] != (3,):
         raise ValueError(f"vectors must be (3,) or (N, 3), got {tuple(tensor.shape)}")
     return tensor.view(-1, 3)
-
-
-def _broadcast(device: Device, *values: Values) -> list[Tensor]:
-    tensors = [torch.as_tensor(v, dtype=None if isinstance(v, Tensor) else torch.float32) for v in values]
-    tensors = [torch.atleast_1d(t.to(device)) for t in tensors]
-    if len({len(t) for t in tensors} - {1}) > 1:
-        raise ValueError(f"distances and angles must be numbers or (N,), got {[tuple(t.shape) for t in tensors]}")
-    return torch.broadcast_tensors(*tensors)
