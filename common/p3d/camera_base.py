@@ -6,8 +6,6 @@ at the image's top left corner. Every method takes the camera's attributes as ke
 ones, as in PyTorch3D; R and T given so are kept by the camera.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -76,18 +74,10 @@ class CamerasBase(TensorProperties):
         return self.get_world_to_view_transform(**kwargs).compose(self.get_projection_transform(**kwargs))
 
     def get_ndc_camera_transform(self, **kwargs) -> Transform3d:
-        """The projection's coordinates to NDC: the identity for cameras defined in NDC.
-
-        For a camera defined in screen units the projection gives f x / z + p with x to the left; the pixel column is
-        p - f x / z. So u' = 2 p - u is the column, and NDC is minus its distance from the image's centre.
-        """
+        """The projection's coordinates to NDC: the identity for cameras defined in NDC."""
         if self.in_ndc():
             return Transform3d(dtype=self.R.dtype, device=self.device)
-        to_ndc = get_screen_to_ndc_transform(self, True, kwargs.get("image_size", self.get_image_size()))
-        matrix = torch.eye(4, dtype=self.R.dtype, device=self.device).repeat(self._N, 1, 1)
-        matrix[:, [0, 1], [0, 1]] = -1.0
-        matrix[:, 3, :2] = 2.0 * kwargs.get("principal_point", self.principal_point)
-        return Transform3d(matrix=matrix).compose(to_ndc)
+        return get_screen_to_ndc_transform(self, image_size=kwargs.get("image_size", self.get_image_size()))
 
     def transform_points(self, points: Tensor, eps: float | None = None, **kwargs) -> Tensor:
         """World points (P, 3) or (N, P, 3), projected; `eps` bounds the divisor away from zero."""
@@ -110,18 +100,6 @@ class CamerasBase(TensorProperties):
         points_ndc = self.transform_points_ndc(points, eps=eps, **kwargs)
         to_screen = get_ndc_to_screen_transform(self, with_xyflip, kwargs.get("image_size", self.get_image_size()))
         return to_screen.transform_points(points_ndc, eps=eps)
-
-    def _projection(self, compute: Callable[[], Tensor], kwargs: dict) -> Transform3d:
-        """Of the projection matrix K (N, 4, 4), for column vectors, if the caller set one, else of `compute()`."""
-        K = kwargs.get("K", self.K)
-        K = compute() if K is None else K
-        if tuple(K.shape[-2:]) != (4, 4):
-            raise ValueError(f"K must be (N, 4, 4), got {tuple(K.shape)}")
-        return Transform3d(matrix=K.to(self.R.dtype).transpose(-2, -1).contiguous())
-
-    def _zeros(self, *values: Tensor) -> Tensor:
-        """A zero matrix per camera of the kind of the values that will fill it."""
-        return torch.zeros(max(len(v) for v in values), 4, 4, dtype=values[0].dtype, device=values[0].device)
 
 
 def get_ndc_to_screen_transform(

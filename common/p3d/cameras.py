@@ -5,6 +5,7 @@ two by focal length and principal point. The coordinate systems are described in
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .camera_base import (
@@ -16,7 +17,8 @@ from .camera_base import (
     get_screen_to_ndc_transform,
     try_get_projection_transform,
 )
-from .transform3d import Transform3d
+from .tensor_properties import as_batched_tensor
+from .transform3d import Transform3d, Translate
 
 __all__ = [
     "CamerasBase",
@@ -32,14 +34,32 @@ __all__ = [
 Device = torch.device | str
 
 
-class _FoVCameras(CamerasBase):
-    """What both kinds of OpenGL-like cameras share: a z range mapped to [0, 1]."""
+class _LensCameras(CamerasBase):
+    """Cameras whose projection is one matrix: the caller's K, or computed from what `_lens` returns."""
 
     def get_projection_transform(self, **kwargs) -> Transform3d:
-        names = [n for n in self._names if n not in ("K", "R", "T")]
-        return self._projection(
-            lambda: self.compute_projection_matrix(**{n: self._property(n, kwargs) for n in names}), kwargs
-        )
+        K = kwargs.get("K", self.K)
+        K = self.compute_projection_matrix(**self._lens(kwargs)) if K is None else K
+        if tuple(K.shape[-2:]) != (4, 4):
+            raise ValueError(f"K must be (N, 4, 4), got {tuple(K.shape)}")
+        return Transform3d(matrix=K.to(self.R.dtype).mT.contiguous())
+
+    def is_perspective(self) -> bool:
+        return True
+
+    def _unproject(self, projection: Transform3d, projected: Tensor, world_coordinates: bool, kwargs: dict) -> Tensor:
+        if world_coordinates:
+            projection = self.get_world_to_view_transform(**kwargs).compose(projection)
+        return projection.inverse().transform_points(projected)
+
+    @staticmethod
+    def _zeros(*values: Tensor) -> Tensor:
+        """A zero matrix per camera of the kind of the values that will fill it."""
+        return values[0].new_zeros(max(len(v) for v in values), 4, 4)
+
+
+class _FoVCameras(_LensCameras):
+    """What both kinds of OpenGL-like cameras share: a z range mapped to [0, 1]."""
 
     def in_ndc(self) -> bool:
         return True
@@ -61,19 +81,16 @@ class _FoVCameras(CamerasBase):
         xy, depth = xy_depth[..., :2], xy_depth[..., 2:]
         if not scaled_depth_input:
             scale, shift = (projection.get_matrix()[:, row, 2, None, None] for row in (2, 3))
-            depth = scale * depth + shift
-            if self.is_perspective():
-                depth = depth / xy_depth[..., 2:]
-        if world_coordinates:
-            projection = self.get_world_to_view_transform(**kwargs).compose(projection)
-        return projection.inverse().transform_points(torch.cat((xy.expand(*depth.shape[:-1], 2), depth), -1))
+            depth = scale + shift / depth if self.is_perspective() else scale * depth + shift
+        projected = torch.cat((xy.expand(*depth.shape[:-1], 2), depth), -1)
+        return self._unproject(projection, projected, world_coordinates, kwargs)
 
-    def _property(self, name: str, kwargs: dict):
-        value = kwargs.get(name, getattr(self, name))
-        if isinstance(value, bool):
-            return value
-        kind = torch.float32 if isinstance(value, float | int) else None
-        return torch.atleast_1d(torch.as_tensor(value, dtype=kind, device=self.device))
+    def _lens(self, kwargs: dict) -> dict[str, Tensor | bool]:
+        values = {name: kwargs.get(name, getattr(self, name)) for name in self._names if name not in ("R", "T", "K")}
+        return {
+            name: value if isinstance(value, bool) else as_batched_tensor(name, value, torch.float32, self.device)
+            for name, value in values.items()
+        }
 
 
 class FoVPerspectiveCameras(_FoVCameras):
@@ -119,9 +136,6 @@ class FoVPerspectiveCameras(_FoVCameras):
         K[:, 2, 3] = -(zfar * znear) / (zfar - znear)
         K[:, 3, 2] = 1.0
         return K
-
-    def is_perspective(self) -> bool:
-        return True
 
 
 class FoVOrthographicCameras(_FoVCameras):
@@ -176,7 +190,7 @@ class FoVOrthographicCameras(_FoVCameras):
         return False
 
 
-class _CalibratedCameras(CamerasBase):
+class _CalibratedCameras(_LensCameras):
     """What both kinds of cameras with a focal length and a principal point share."""
 
     def __init__(
@@ -202,11 +216,51 @@ class _CalibratedCameras(CamerasBase):
     def in_ndc(self) -> bool:
         return self._in_ndc
 
-    def _intrinsics(self, kwargs: dict) -> tuple[Tensor, Tensor]:
+    def get_principal_point(self, **kwargs) -> Tensor:
+        """(N, 2), also of cameras given by K."""
+        return self.get_projection_transform(**kwargs).get_matrix()[:, 2 if self.is_perspective() else 3, :2]
+
+    def get_ndc_camera_transform(self, **kwargs) -> Transform3d:
+        """The projection's coordinates to NDC: the identity for cameras defined in NDC.
+
+        Of those in pixels the projection gives u = f x / z + p with x to the left, but p from the image's top left
+        corner: the pixel column is p - f x / z, minus u - 2 p.
+        """
+        to_ndc = super().get_ndc_camera_transform(**kwargs)
+        if self.in_ndc():
+            return to_ndc
+        return Translate(F.pad(-2.0 * self.get_principal_point(**kwargs), (0, 1)), dtype=self.R.dtype).compose(to_ndc)
+
+    def compute_projection_matrix(self, focal_length: Tensor, principal_point: Tensor) -> Tensor:
+        """(N, 4, 4) for column vectors, of (N, 2) each."""
+        K = self._zeros(focal_length, principal_point)
+        K[:, [0, 1], [0, 1]] = focal_length
+        K[:, :2, 2] = principal_point
+        K[:, 2, 3] = K[:, 3, 2] = 1.0
+        # A parallel projection has the same entries, but z and the constant 1 in each other's places.
+        return K if self.is_perspective() else K[..., [0, 1, 3, 2]]
+
+    def unproject_points(
+        self, xy_depth: Tensor, world_coordinates: bool = True, from_ndc: bool = False, **kwargs
+    ) -> Tensor:
+        """Points (N, P, 3), x and y in the camera's own units (NDC if `from_ndc`), z the view depth, back to the world.
+
+        Returns:
+            (N, P, 3), world coordinates, or view coordinates if not `world_coordinates`.
+        """
+        if self.is_perspective():
+            xy_depth = torch.cat((xy_depth[..., :2], 1.0 / xy_depth[..., 2:]), -1)
+        projection = self.get_projection_transform(**kwargs)
+        if from_ndc:
+            projection = projection.compose(self.get_ndc_camera_transform(**kwargs))
+        return self._unproject(projection, xy_depth, world_coordinates, kwargs)
+
+    def _lens(self, kwargs: dict) -> dict[str, Tensor]:
         focal = torch.as_tensor(kwargs.get("focal_length", self.focal_length), device=self.device)
         focal = focal[:, None].expand(-1, 2) if focal.dim() == 1 else focal.expand(self._N, 2)
         principal_point = kwargs.get("principal_point", self.principal_point)
-        return focal, torch.as_tensor(principal_point, dtype=self.R.dtype, device=self.device)
+        principal_point = torch.as_tensor(principal_point, dtype=self.R.dtype, device=self.device)
+        return {"focal_length": focal, "principal_point": principal_point}
 
 
 class PerspectiveCameras(_CalibratedCameras):
@@ -221,60 +275,9 @@ class PerspectiveCameras(_CalibratedCameras):
         image_size: (N, 2), height and width, pixels; needed if not `in_ndc`.
     """
 
-    def get_projection_transform(self, **kwargs) -> Transform3d:
-        return self._projection(lambda: self.compute_projection_matrix(*self._intrinsics(kwargs)), kwargs)
-
-    def compute_projection_matrix(self, focal_length: Tensor, principal_point: Tensor) -> Tensor:
-        """(N, 4, 4) for column vectors, of (N, 2) each."""
-        K = self._zeros(focal_length, principal_point)
-        K[:, [0, 1], [0, 1]] = focal_length
-        K[:, :2, 2] = principal_point
-        K[:, 2, 3] = K[:, 3, 2] = 1.0
-        return K
-
-    def unproject_points(
-        self, xy_depth: Tensor, world_coordinates: bool = True, from_ndc: bool = False, **kwargs
-    ) -> Tensor:
-        """Points (N, P, 3), x and y in the camera's own units (NDC if `from_ndc`), z the view depth, back to the world.
-
-        Returns:
-            (N, P, 3), world coordinates, or view coordinates if not `world_coordinates`.
-        """
-        inverse_depth = torch.cat((xy_depth[..., :2], 1.0 / xy_depth[..., 2:]), -1)
-        return _unproject(self, inverse_depth, world_coordinates, from_ndc, kwargs)
-
-    def is_perspective(self) -> bool:
-        return True
-
 
 class OrthographicCameras(_CalibratedCameras):
     """Parallel projection: (fx x + px, fy y + py, z); arguments as for `PerspectiveCameras`."""
 
-    def get_projection_transform(self, **kwargs) -> Transform3d:
-        return self._projection(lambda: self.compute_projection_matrix(*self._intrinsics(kwargs)), kwargs)
-
-    def compute_projection_matrix(self, focal_length: Tensor, principal_point: Tensor) -> Tensor:
-        """(N, 4, 4) for column vectors, of (N, 2) each."""
-        K = self._zeros(focal_length, principal_point)
-        K[:, [0, 1], [0, 1]] = focal_length
-        K[:, :2, 3] = principal_point
-        K[:, 2, 2] = K[:, 3, 3] = 1.0
-        return K
-
-    def unproject_points(
-        self, xy_depth: Tensor, world_coordinates: bool = True, from_ndc: bool = False, **kwargs
-    ) -> Tensor:
-        """As `PerspectiveCameras.unproject_points`."""
-        return _unproject(self, xy_depth, world_coordinates, from_ndc, kwargs)
-
     def is_perspective(self) -> bool:
         return False
-
-
-def _unproject(cameras: CamerasBase, points: Tensor, world_coordinates: bool, from_ndc: bool, kwargs: dict) -> Tensor:
-    transform = cameras.get_projection_transform(**kwargs)
-    if world_coordinates:
-        transform = cameras.get_world_to_view_transform(**kwargs).compose(transform)
-    if from_ndc:
-        transform = transform.compose(cameras.get_ndc_camera_transform(**kwargs))
-    return transform.inverse().transform_points(points)

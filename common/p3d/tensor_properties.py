@@ -31,7 +31,7 @@ class TensorProperties(nn.Module):
         self.device = torch.device(device)
         self._names = tuple(properties)
         tensors = {
-            name: _as_batched_tensor(name, value, dtype, self.device)
+            name: as_batched_tensor(name, value, dtype, self.device)
             for name, value in properties.items()
             if not (value is None or isinstance(value, bool | str))
         }
@@ -108,7 +108,8 @@ class TensorProperties(nn.Module):
         return copy
 
 
-def _as_batched_tensor(name: str, value, dtype: torch.dtype, device: torch.device) -> Tensor:
+def as_batched_tensor(name: str, value, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A property's value as a tensor with a batch dimension; `dtype` if it was no tensor."""
     try:
         tensor = torch.as_tensor(value, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
