@@ -1,6 +1,5 @@
 """Where cameras stand and look: PyTorch3D's look-at functions, with +X left, +Y up, +Z forward in view space."""
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -9,37 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = [
-    "axis_angle_to_matrix",
-    "axis_angle_to_quaternion",
-    "euler_angles_to_matrix",
-    "matrix_to_axis_angle",
-    "matrix_to_euler_angles",
-    "matrix_to_quaternion",
-    "matrix_to_rotation_6d",
-    "quaternion_apply",
-    "quaternion_invert",
-    "quaternion_multiply",
-    "quaternion_raw_multiply",
-    "quaternion_to_axis_angle",
-    "quaternion_to_matrix",
-    "random_quaternions",
-    "random_rotation",
-    "random_rotations",
-    "rotation_6d_to_matrix",
-    "standardize_quaternion",
-]
+__all__ = ["axis_angle_to_matrix", "axis_angle_to_quaternion", "matrix_to_axis_angle", "quaternion_to_axis_angle"]
+__all__ += ["matrix_to_quaternion", "quaternion_to_matrix", "matrix_to_rotation_6d", "rotation_6d_to_matrix"]
+__all__ += ["euler_angles_to_matrix", "matrix_to_euler_angles"]
+__all__ += ["quaternion_apply", "quaternion_invert", "quaternion_multiply", "quaternion_raw_multiply"]
+__all__ += ["random_quaternions", "random_rotation", "random_rotations", "standardize_quaternion"]
+
+Kind = torch.dtype | None
+Device = torch.device | str | None
 
 
 def quaternion_to_matrix(quaternions: Tensor) -> Tensor:
-    """Rotation matrices of quaternions of any length but zero.
-
-    Args:
-        quaternions: (..., 4), real part first; they need not be normalised.
-
-    Returns:
-        (..., 3, 3).
-    """
+    """Rotation matrices (..., 3, 3) of quaternions (..., 4) of any length but zero."""
     r, i, j, k = quaternions.unbind(-1)
     s = 2.0 / (quaternions * quaternions).sum(-1)
     rows = (
@@ -51,39 +32,25 @@ def quaternion_to_matrix(quaternions: Tensor) -> Tensor:
 
 
 def matrix_to_quaternion(matrix: Tensor) -> Tensor:
-    """Unit quaternions, real part not negative, of rotation matrices.
+    """Unit quaternions (..., 4), real part not negative, of rotation matrices (..., 3, 3); ValueError of other shapes.
 
     The outer product 4 q q^T is linear in the matrix's entries; its row with the largest diagonal entry, divided by
     twice the square root of that entry, is q without cancellation (Shepperd's method).
-
-    Args:
-        matrix: (..., 3, 3).
-
-    Returns:
-        (..., 4).
-
-    Raises:
-        ValueError: the last two dimensions are not (3, 3).
     """
     _check_matrix(matrix)
-    m = [[matrix[..., row, column] for column in range(3)] for row in range(3)]
-    diagonal = torch.stack(
-        [
-            1 + m[0][0] + m[1][1] + m[2][2],
-            1 + m[0][0] - m[1][1] - m[2][2],
-            1 - m[0][0] + m[1][1] - m[2][2],
-            1 - m[0][0] - m[1][1] + m[2][2],
-        ],
-        -1,
+    xx, xy, xz, yx, yy, yz, zx, zy, zz = matrix.flatten(-2).unbind(-1)
+    ri, rj, rk = zy - yz, xz - zx, yx - xy
+    ij, ik, jk = yx + xy, xz + zx, zy + yz
+    rows = (
+        (1 + xx + yy + zz, ri, rj, rk),
+        (ri, 1 + xx - yy - zz, ij, ik),
+        (rj, ij, 1 - xx + yy - zz, jk),
+        (rk, ik, jk, 1 - xx - yy + zz),
     )
-    ri, rj, rk = m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]
-    ij, ik, jk = m[1][0] + m[0][1], m[0][2] + m[2][0], m[2][1] + m[1][2]
-    dr, di, dj, dk = diagonal.unbind(-1)
-    rows = ((dr, ri, rj, rk), (ri, di, ij, ik), (rj, ij, dj, jk), (rk, ik, jk, dk))
     outer = torch.stack([torch.stack(row, -1) for row in rows], -2)
-    best = diagonal.argmax(-1, keepdim=True)
+    largest, best = outer.diagonal(dim1=-2, dim2=-1).max(-1, keepdim=True)
     row = outer.gather(-2, best[..., None].expand(*best.shape, 4)).squeeze(-2)
-    return standardize_quaternion(row / (2.0 * diagonal.gather(-1, best).sqrt()))
+    return standardize_quaternion(row / (2.0 * largest.sqrt()))
 
 
 def standardize_quaternion(quaternions: Tensor) -> Tensor:
@@ -112,16 +79,11 @@ def quaternion_invert(quaternion: Tensor) -> Tensor:
 
 
 def quaternion_apply(quaternion: Tensor, point: Tensor) -> Tensor:
-    """Points (..., 3) rotated by unit quaternions (..., 4): the imaginary part of q p q*.
-
-    Raises:
-        ValueError: the points' last dimension is not 3.
-    """
+    """Points (..., 3), else ValueError, rotated by unit quaternions (..., 4): the imaginary part of q p q*."""
     if point.shape[-1] != 3:
         raise ValueError(f"points must be (..., 3), got {tuple(point.shape)}")
-    as_quaternion = F.pad(point, (1, 0))
-    rotated = quaternion_raw_multiply(quaternion_raw_multiply(quaternion, as_quaternion), quaternion_invert(quaternion))
-    return rotated[..., 1:]
+    turned = quaternion_raw_multiply(quaternion, F.pad(point, (1, 0)))
+    return quaternion_raw_multiply(turned, quaternion_invert(quaternion))[..., 1:]
 
 
 def axis_angle_to_quaternion(axis_angle: Tensor) -> Tensor:
@@ -146,36 +108,27 @@ def axis_angle_to_matrix(axis_angle: Tensor, fast: bool = False) -> Tensor:
 
 
 def matrix_to_axis_angle(matrix: Tensor, fast: bool = False) -> Tensor:
-    """Axis-angle vectors (..., 3), angles in [0, pi], of rotation matrices (..., 3, 3); `fast` changes nothing.
-
-    Raises:
-        ValueError: the last two dimensions are not (3, 3).
+    """Axis-angle vectors (..., 3), angles in [0, pi], of rotation matrices (..., 3, 3), else ValueError; as for `fast`,
+    see `axis_angle_to_matrix`.
     """
     return quaternion_to_axis_angle(matrix_to_quaternion(matrix))
 
 
 def euler_angles_to_matrix(euler_angles: Tensor, convention: str) -> Tensor:
-    """Product of three rotations about coordinate axes.
+    """Product (..., 3, 3) of rotations by angles (..., 3), radians, about three coordinate axes.
 
-    Args:
-        euler_angles: (..., 3), radians.
-        convention: three of "X", "Y", "Z", no letter twice in a row: "XYZ" is R_x(a) R_y(b) R_z(c).
-
-    Returns:
-        (..., 3, 3).
-
-    Raises:
-        ValueError: wrong shape or convention.
+    The convention names them: three of "X", "Y", "Z", no letter twice in a row; "XYZ" is R_x(a) R_y(b) R_z(c). Other
+    conventions and shapes are a ValueError.
     """
     _check_convention(convention)
-    if euler_angles.dim() == 0 or euler_angles.shape[-1] != 3:
+    if euler_angles.shape[-1:] != (3,):
         raise ValueError(f"euler_angles must be (..., 3), got {tuple(euler_angles.shape)}")
     first, second, third = (_axis_rotation(c, a) for c, a in zip(convention, euler_angles.unbind(-1), strict=True))
     return first @ second @ third
 
 
 def matrix_to_euler_angles(matrix: Tensor, convention: str) -> Tensor:
-    r"""Angles that `euler_angles_to_matrix` turns into `matrix`.
+    """Angles (..., 3), radians, that `euler_angles_to_matrix` turns into a matrix (..., 3, 3).
 
     Multiplying out R = R_i(a) R_j(b) R_k(c), with e = +1 where (i, j, k) is a cyclic order of the axes and -1 else:
 
@@ -184,15 +137,8 @@ def matrix_to_euler_angles(matrix: Tensor, convention: str) -> Tensor:
     - third axis = first, and k the unused one: R_ii = cos b, R_ji = sin b sin a, R_ki = -e sin b cos a,
       R_ij = sin b sin c, R_ik = e sin b cos c.
 
-    Args:
-        matrix: (..., 3, 3).
-        convention: as for `euler_angles_to_matrix`.
-
-    Returns:
-        (..., 3), radians; the middle angle lies in [-pi/2, pi/2] for three axes and in [0, pi] for two.
-
-    Raises:
-        ValueError: wrong shape or convention.
+    The middle angle lies in [-pi/2, pi/2] for three axes and in [0, pi] for two. Other conventions and shapes are a
+    ValueError.
     """
     _check_convention(convention)
     _check_matrix(matrix)
@@ -224,20 +170,20 @@ def rotation_6d_to_matrix(d6: Tensor) -> Tensor:
 
 def matrix_to_rotation_6d(matrix: Tensor) -> Tensor:
     """First two rows of rotation matrices (..., 3, 3) as vectors (..., 6)."""
-    return matrix[..., :2, :].clone().reshape(*matrix.shape[:-2], 6)
+    return matrix[..., :2, :].flatten(-2).clone()
 
 
-def random_quaternions(n: int, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Tensor:
+def random_quaternions(n: int, dtype: Kind = None, device: Device = None) -> Tensor:
     """`n` uniformly random unit quaternions (n, 4), real part not negative, from torch's global generator."""
     return standardize_quaternion(F.normalize(torch.randn(n, 4, dtype=dtype, device=device), dim=-1))
 
 
-def random_rotations(n: int, dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Tensor:
+def random_rotations(n: int, dtype: Kind = None, device: Device = None) -> Tensor:
     """`n` uniformly random rotation matrices (n, 3, 3), from torch's global generator."""
     return quaternion_to_matrix(random_quaternions(n, dtype, device))
 
 
-def random_rotation(dtype: torch.dtype | None = None, device: torch.device | str | None = None) -> Tensor:
+def random_rotation(dtype: Kind = None, device: Device = None) -> Tensor:
     """One uniformly random rotation matrix (3, 3), from torch's global generator."""
     return random_rotations(1, dtype, device)[0]
 

@@ -5,22 +5,13 @@ rotation in the upper left block, the translation in the last row.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .rotations import matrix_to_axis_angle
 
-__all__ = [
-    "acos_linear_extrapolation",
-    "hat",
-    "hat_inv",
-    "se3_exp_map",
-    "se3_log_map",
-    "so3_exp_map",
-    "so3_exponential_map",
-    "so3_log_map",
-    "so3_relative_angle",
-    "so3_rotation_angle",
-]
+__all__ = ["acos_linear_extrapolation", "hat", "hat_inv", "se3_exp_map", "se3_log_map", "so3_exp_map"]
+__all__ += ["so3_exponential_map", "so3_log_map", "so3_relative_angle", "so3_rotation_angle"]
 
 
 def hat(v: Tensor) -> Tensor:
@@ -38,9 +29,8 @@ def hat_inv(h: Tensor) -> Tensor:
     Raises:
         ValueError: wrong shape, or a matrix that is not skew-symmetric within 1e-5.
     """
-    if h.dim() != 3 or h.shape[1:] != (3, 3):
-        raise ValueError(f"hat_inv takes matrices (N, 3, 3), got {tuple(h.shape)}")
-    if ((h + h.transpose(1, 2)).abs() > 1e-5).any():
+    _check_batch(h, 3, 3)
+    if ((h + h.mT).abs() > 1e-5).any():
         raise ValueError("hat_inv: a matrix is not skew-symmetric")
     return torch.stack((h[:, 2, 1], h[:, 0, 2], h[:, 1, 0]), 1)
 
@@ -50,8 +40,7 @@ def so3_exp_map(log_rot: Tensor, eps: float = 1e-4) -> Tensor:
 
     The squared angle is clamped to at least `eps` in the two coefficients, so gradients stay finite at zero.
     """
-    coefficients, skew, square = _rodrigues(log_rot, eps)
-    sine, cosine, _ = coefficients
+    (sine, cosine, _), skew, square = _rodrigues(log_rot, eps)
     return torch.eye(3, dtype=log_rot.dtype, device=log_rot.device) + sine * skew + cosine * square
 
 
@@ -64,13 +53,9 @@ def so3_log_map(R: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor
     """Rotation vectors (N, 3), radians, of rotation matrices (N, 3, 3).
 
     They are found by way of quaternions, accurate at all angles; `eps` and `cos_bound` are PyTorch3D's and change
-    nothing here.
-
-    Raises:
-        ValueError: wrong shape.
+    nothing here. A ValueError of other shapes.
     """
-    if R.dim() != 3 or R.shape[1:] != (3, 3):
-        raise ValueError(f"Input has to be a batch of 3x3 Tensors. Got {R.shape}")
+    _check_batch(R, 3, 3)
     return matrix_to_axis_angle(R)
 
 
@@ -89,24 +74,21 @@ def so3_rotation_angle(R: Tensor, eps: float = 1e-4, cos_angle: bool = False, co
     Raises:
         ValueError: wrong shape or a trace outside [-1 - eps, 3 + eps].
     """
-    if R.dim() != 3 or R.shape[1:] != (3, 3):
-        raise ValueError(f"Input has to be a batch of 3x3 Tensors. Got {R.shape}")
+    _check_batch(R, 3, 3)
     trace = R.diagonal(dim1=1, dim2=2).sum(1)
     if ((trace < -1.0 - eps) | (trace > 3.0 + eps)).any():
         raise ValueError("a matrix has a trace outside the range of rotations")
     cosine = 0.5 * (trace - 1.0)
     if cos_angle:
         return cosine
-    if cos_bound > 0.0:
-        return acos_linear_extrapolation(cosine, (-1.0 + cos_bound, 1.0 - cos_bound))
-    return cosine.acos()
+    return acos_linear_extrapolation(cosine, (-1.0 + cos_bound, 1.0 - cos_bound)) if cos_bound > 0 else cosine.acos()
 
 
 def so3_relative_angle(
     R1: Tensor, R2: Tensor, cos_angle: bool = False, cos_bound: float = 1e-4, eps: float = 1e-4
 ) -> Tensor:
     """Angles (N,), radians or cosines, between rotations (N, 3, 3): those of R1 R2^T (see `so3_rotation_angle`)."""
-    return so3_rotation_angle(R1 @ R2.transpose(1, 2), eps=eps, cos_angle=cos_angle, cos_bound=cos_bound)
+    return so3_rotation_angle(R1 @ R2.mT, eps=eps, cos_angle=cos_angle, cos_bound=cos_bound)
 
 
 def acos_linear_extrapolation(x: Tensor, bounds: tuple[float, float] = (-1.0 + 1e-4, 1.0 - 1e-4)) -> Tensor:
@@ -120,31 +102,21 @@ def acos_linear_extrapolation(x: Tensor, bounds: tuple[float, float] = (-1.0 + 1
         raise ValueError(f"bounds must be increasing and inside (-1, 1), got {bounds}")
     inside = x.clamp(lower, upper)
     edge = inside.detach()
-    slope = torch.where(x == inside, torch.zeros_like(x), -((1.0 - edge * edge) ** -0.5))
-    return inside.acos() + slope * (x - edge)
+    return inside.acos() - (x - edge) * torch.where(x == inside, 0.0, (1.0 - edge * edge) ** -0.5)
 
 
 def se3_exp_map(log_transform: Tensor, eps: float = 1e-4) -> Tensor:
-    """Rigid motions of their logarithms.
+    """Rigid motions (N, 4, 4) of logarithms (N, 6): the translation's logarithm, then the rotation vector (radians).
 
-    Args:
-        log_transform: (N, 6), the translation's logarithm, then the rotation vector (radians).
-        eps: as in `so3_exp_map`.
-
-    Returns:
-        (N, 4, 4) row-vector matrices [[R^T, 0], [(V t)^T, 1]]: the transpose of the usual exponential.
-
-    Raises:
-        ValueError: wrong shape.
+    They are row-vector matrices [[R^T, 0], [(V t)^T, 1]], the transpose of the usual exponential; `eps` as in
+    `so3_exp_map`. A ValueError of other shapes.
     """
-    if log_transform.dim() != 2 or log_transform.shape[1] != 6:
-        raise ValueError(f"log_transform must be (N, 6), got {tuple(log_transform.shape)}")
+    _check_batch(log_transform, 6)
     log_translation, log_rotation = log_transform.split(3, dim=1)
-    rotation = so3_exp_map(log_rotation, eps)
-    translation = (_left_jacobian(log_rotation, eps) @ log_translation[:, :, None]).transpose(1, 2)
-    upper = torch.cat((rotation.transpose(1, 2), torch.zeros_like(translation.transpose(1, 2))), 2)
-    lower = torch.cat((translation, torch.ones_like(translation[:, :, :1])), 2)
-    return torch.cat((upper, lower), 1)
+    motion = F.pad(so3_exp_map(log_rotation, eps).mT, (0, 1, 0, 1))
+    motion[:, 3, :3] = (_left_jacobian(log_rotation, eps) @ log_translation[:, :, None])[:, :, 0]
+    motion[:, 3, 3] = 1.0
+    return motion
 
 
 def se3_log_map(transform: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor:
@@ -153,12 +125,11 @@ def se3_log_map(transform: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -
     Raises:
         ValueError: wrong shape, or a last column that is not (0, 0, 0, 1).
     """
-    if transform.dim() != 3 or transform.shape[1:] != (4, 4):
-        raise ValueError(f"transforms must be (N, 4, 4), got {tuple(transform.shape)}")
+    _check_batch(transform, 4, 4)
     last = transform[:, :, 3] - transform.new_tensor([0.0, 0.0, 0.0, 1.0])
     if (last.abs() > 1e-5).any():
         raise ValueError("a transform's last column is not (0, 0, 0, 1)")
-    log_rotation = so3_log_map(transform[:, :3, :3].transpose(1, 2), eps, cos_bound)
+    log_rotation = so3_log_map(transform[:, :3, :3].mT, eps, cos_bound)
     translation = transform[:, 3, :3, None]
     log_translation = torch.linalg.solve(_left_jacobian(log_rotation, eps), translation)[:, :, 0]
     return torch.cat((log_translation, log_rotation), 1)
@@ -177,3 +148,9 @@ def _rodrigues(log_rot: Tensor, eps: float) -> tuple[tuple[Tensor, Tensor, Tenso
     sine = angle.sin() / angle
     cosine = (1.0 - angle.cos()) / (angle * angle)
     return (sine, cosine, (1.0 - sine) / (angle * angle)), skew, skew @ skew
+
+
+def _check_batch(tensor: Tensor, *shape: int) -> None:
+    if tensor.shape[1:] != shape:
+        size = "x".join(map(str, shape))
+        raise ValueError(f"Input has to be a batch of {size} Tensors. Got {tuple(tensor.shape)}")
