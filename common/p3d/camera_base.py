@@ -13,12 +13,7 @@ from .camera_utils import get_world_to_view_transform
 from .tensor_properties import TensorProperties
 from .transform3d import Transform3d
 
-__all__ = [
-    "CamerasBase",
-    "get_ndc_to_screen_transform",
-    "get_screen_to_ndc_transform",
-    "try_get_projection_transform",
-]
+__all__ = ["CamerasBase", "get_ndc_to_screen_transform", "get_screen_to_ndc_transform", "try_get_projection_transform"]
 
 Values = float | tuple | list | Tensor
 IDENTITY = torch.eye(3)[None]
@@ -110,10 +105,7 @@ def get_ndc_to_screen_transform(
     Args:
         cameras: gives the device and the batch size.
         with_xyflip: to +X right and +Y down, values 0 to W and 0 to H; otherwise both with the opposite sign.
-        image_size: height and width, pixels: (2,), (1, 2) or (N, 2).
-
-    Raises:
-        ValueError: no image size, or one below 1 pixel.
+        image_size: height and width, pixels: (2,), (1, 2) or (N, 2). ValueError of none, or below 1 pixel.
     """
     if image_size is None:
         raise ValueError("image_size (height, width) is needed to go between NDC and screen coordinates")
@@ -146,23 +138,20 @@ def try_get_projection_transform(cameras: CamerasBase, cameras_kwargs: dict) -> 
 def ndc_with_depth(cameras: CamerasBase | None, world: Tensor, kwargs: dict) -> Tensor:
     """What a rasteriser takes: points (N, P, 3) of world points (N, P, 3), x and y in NDC, z the depth in view space.
 
-    Raises:
-        ValueError: no cameras, neither one nor as many as point sets, or on another device.
+    ValueError of no cameras, of neither one nor as many as point sets, and of those on another device.
     """
     if cameras is None:
         raise ValueError("Cameras must be specified, at initialization or in the call")
     if len(cameras) not in (1, len(world)):
-        raise ValueError(
-            f"a wrong number of cameras, {len(cameras)}, for a batch of {len(world)}: extend it to one each"
-        )
+        raise ValueError(f"a wrong number of cameras, {len(cameras)}, for a batch of {len(world)}: extend to one each")
     if cameras.device.type != world.device.type:
         raise ValueError(f"cameras are on {cameras.device}, what they look at on {world.device}: move one of them")
     eps = kwargs.get("eps")
     view = cameras.get_world_to_view_transform(**kwargs).transform_points(world, eps=eps)
     to_ndc = cameras.get_ndc_camera_transform(**kwargs)
     projection = try_get_projection_transform(cameras, kwargs)
-    if projection is not None:
-        ndc = projection.compose(to_ndc).transform_points(view, eps=eps)
-    else:
+    if projection is None:
         ndc = to_ndc.transform_points(cameras.transform_points(world, eps=eps, **kwargs), eps=eps)
+    else:
+        ndc = projection.compose(to_ndc).transform_points(view, eps=eps)
     return torch.cat((ndc[..., :2], view[..., 2:]), -1)

@@ -17,48 +17,31 @@ def cameras_from_opencv_projection(
     the pixel's distance from the image's centre over half the shorter side, negated.
 
     Args:
-        R: (N, 3, 3), acting on column vectors.
-        tvec: (N, 3).
+        R, tvec: (N, 3, 3), acting on column vectors, and (N, 3).
         camera_matrix: (N, 3, 3), focal lengths and principal point in pixels; skew is ignored.
         image_size: (N, 2), height and width, pixels.
-
-    Returns:
-        PerspectiveCameras of batch size N on R's device.
     """
     size, half_side = _sizes(image_size, R)
     focal_length = camera_matrix.diagonal(dim1=1, dim2=2)[:, :2] / half_side
     principal_point = (0.5 * size.flip(1) - camera_matrix[:, :2, 2]) / half_side
     flip = R.new_tensor([-1.0, -1.0, 1.0])
-    return PerspectiveCameras(
-        focal_length=focal_length,
-        principal_point=principal_point,
-        R=R.transpose(1, 2) * flip,
-        T=tvec * flip,
-        image_size=size,
-        device=R.device,
-    )
+    intrinsics = {"focal_length": focal_length, "principal_point": principal_point, "image_size": size}
+    return PerspectiveCameras(**intrinsics, R=R.mT * flip, T=tvec * flip, device=R.device)
 
 
 def opencv_from_cameras_projection(cameras: PerspectiveCameras, image_size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """R (N, 3, 3), tvec (N, 3) and camera matrix (N, 3, 3) in OpenCV's convention of cameras defined in NDC.
+    """R (N, 3, 3), tvec (N, 3) and camera matrix (N, 3, 3), in OpenCV's convention, of cameras defined in NDC.
 
-    Args:
-        cameras: PerspectiveCameras with `in_ndc()`.
-        image_size: (N, 2), height and width, pixels.
-
-    Raises:
-        ValueError: cameras defined in screen space.
+    ValueError of others; `image_size` (N, 2) is height and width, pixels.
     """
     if not cameras.in_ndc():
         raise ValueError("only cameras defined in NDC are converted")
     size, half_side = _sizes(image_size, cameras.R)
-    focal = cameras.focal_length
-    focal = focal[:, None] if focal.dim() == 1 else focal
     flip = cameras.R.new_tensor([-1.0, -1.0, 1.0])
     camera_matrix = torch.diag_embed(torch.ones_like(cameras.T))
-    camera_matrix[:, [0, 1], [0, 1]] = focal * half_side
+    camera_matrix[:, [0, 1], [0, 1]] = cameras.focal_length.view(len(cameras), -1) * half_side
     camera_matrix[:, :2, 2] = 0.5 * size.flip(1) - cameras.principal_point * half_side
-    return (cameras.R * flip).transpose(1, 2), cameras.T * flip, camera_matrix
+    return (cameras.R * flip).mT, cameras.T * flip, camera_matrix
 
 
 def _sizes(image_size: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,30 +6,15 @@ from torch import Tensor
 
 from .transform3d import Rotate, Transform3d, Translate
 
-__all__ = [
-    "camera_position_from_spherical_angles",
-    "camera_to_eye_at_up",
-    "get_world_to_view_transform",
-    "join_cameras_as_batch",
-    "look_at_rotation",
-    "look_at_view_transform",
-    "rotate_on_spot",
-]
+__all__ = ["camera_position_from_spherical_angles", "camera_to_eye_at_up", "get_world_to_view_transform"]
+__all__ += ["join_cameras_as_batch", "look_at_rotation", "look_at_view_transform", "rotate_on_spot"]
 
 Device = torch.device | str
 Values = float | tuple | list | Tensor
 
 
 def get_world_to_view_transform(R: Tensor, T: Tensor) -> Transform3d:
-    """World to view coordinates: X_view = X_world R + T.
-
-    Args:
-        R: (N, 3, 3) or (3, 3), for row vectors.
-        T: (N, 3).
-
-    Raises:
-        ValueError: other shapes.
-    """
+    """World to view coordinates, X_view = X_world R + T, of R (N, 3, 3) or (3, 3) and T (N, 3), else ValueError."""
     if T.dim() != 2 or T.shape[1] != 3:
         raise ValueError(f"T must be (N, 3), got {tuple(T.shape)}")
     return Rotate(R).compose(Translate(T, dtype=R.dtype))
@@ -46,16 +31,11 @@ def camera_to_eye_at_up(world_to_view_transform: Transform3d) -> tuple[Tensor, T
 def camera_position_from_spherical_angles(
     distance: Values, elevation: Values, azimuth: Values, degrees: bool = True, device: Device = "cpu"
 ) -> Tensor:
-    """Points on spheres about the origin.
+    """Points (N, 3) on spheres about the origin.
 
     Args:
-        distance: radius, a number or (N,).
-        elevation: angle above the xz plane.
-        azimuth: angle from +z towards +x.
-        degrees: unit of the angles; radians if False.
-
-    Returns:
-        (N, 3).
+        distance: radius, a number or (N,), as are the angles.
+        elevation, azimuth: above the xz plane, and from +z towards +x, in `degrees` or radians.
     """
     dist, elev, azim = (torch.atleast_1d(_floats(v, device)) for v in (distance, elevation, azimuth))
     if len({len(dist), len(elev), len(azim)} - {1}) > 1:
@@ -99,9 +79,8 @@ def look_at_view_transform(
 
     Args:
         dist, elev, azim, degrees: position about `at`, as for `camera_position_from_spherical_angles`.
-        eye: camera positions (N, 3), in place of dist, elev and azim.
-        at: points looked at, (N, 3) or (1, 3).
-        up: upward directions, (N, 3) or (1, 3).
+        eye: camera positions (N, 3) in place of those.
+        at, up: points looked at and upward directions, (N, 3) or (1, 3).
 
     Returns:
         R (N, 3, 3) and T (N, 3) with X_view = X_world R + T.
@@ -115,42 +94,31 @@ def look_at_view_transform(
 
 
 def rotate_on_spot(R: Tensor, T: Tensor, rotation: Tensor) -> tuple[Tensor, Tensor]:
-    """Extrinsics of cameras turned about their own centres.
+    """Extrinsics R (N, 3, 3), T (N, 3), or one R (3, 3), T (3,), of cameras turned about their own centres.
 
-    Args:
-        R, T: extrinsics (N, 3, 3) and (N, 3), or (3, 3) and (3,).
-        rotation: (M, 3, 3) or (3, 3), applied in view coordinates, for column vectors, as `axis_angle_to_matrix` gives
-            it; M and N broadcast.
-
-    Returns:
-        The new R and T, always a batch.
+    `rotation`, (M, 3, 3) or (3, 3), is applied in view coordinates, for column vectors, as `axis_angle_to_matrix` gives
+    it; M and N broadcast. Returns the new R and T, always a batch.
     """
     R, T, rotation = R.view(-1, 3, 3), T.view(-1, 3), rotation.view(-1, 3, 3)
-    new_R = R @ rotation.transpose(1, 2)
-    return new_R, (T[:, None] @ R.transpose(1, 2) @ new_R)[:, 0]
+    new_R = R @ rotation.mT
+    return new_R, (T[:, None] @ R.mT @ new_R)[:, 0]
 
 
 def join_cameras_as_batch(cameras_list: list):
-    """One batch of the cameras of a list.
-
-    Raises:
-        ValueError: an empty list, cameras of several classes, or attributes set in some cameras only.
-    """
+    """One batch of cameras; ValueError of none, of several classes, or of attributes that only some of them set."""
     if not cameras_list or len({type(c) for c in cameras_list}) != 1:
         raise ValueError("cameras must be at least one and all of the same type")
-    first = cameras_list[0]
-    joined = {}
+    first, joined = cameras_list[0], {}
     for name in first._names:
         values = [getattr(c, name) for c in cameras_list]
         if all(isinstance(v, Tensor) for v in values):
             if len({v.shape[1:] for v in values}) > 1:  # focal lengths: (N,), (N, 1) and (N, 2)
                 width = max(v.shape[-1] for v in values if v.dim() > 1)
                 values = [v.reshape(len(v), -1).expand(-1, width) for v in values]
-            joined[name.removeprefix("_")] = torch.cat(values)
+            values = [torch.cat(values)]
         elif any(isinstance(v, Tensor) for v in values) or len(set(values)) != 1:
             raise ValueError(f"the cameras do not agree in {name}")
-        else:
-            joined[name.removeprefix("_")] = values[0]
+        joined[name.removeprefix("_")] = values[0]
     return type(first)(device=first.device, **joined)
 
 

@@ -8,28 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .camera_base import (
-    IDENTITY,
-    ORIGIN,
-    CamerasBase,
-    Values,
-    get_ndc_to_screen_transform,
-    get_screen_to_ndc_transform,
-    try_get_projection_transform,
-)
+from . import camera_base
+from .camera_base import *  # noqa: F403
+from .camera_base import IDENTITY, ORIGIN, CamerasBase, Values
 from .tensor_properties import as_batched_tensor
 from .transform3d import Transform3d, Translate
 
-__all__ = [
-    "CamerasBase",
-    "FoVOrthographicCameras",
-    "FoVPerspectiveCameras",
-    "OrthographicCameras",
-    "PerspectiveCameras",
-    "get_ndc_to_screen_transform",
-    "get_screen_to_ndc_transform",
-    "try_get_projection_transform",
-]
+__all__ = [*camera_base.__all__, "FoVOrthographicCameras", "FoVPerspectiveCameras"]
+__all__ += ["OrthographicCameras", "PerspectiveCameras"]
 
 Device = torch.device | str
 
@@ -165,16 +151,7 @@ class FoVOrthographicCameras(_FoVCameras):
         bounds = {"max_x": max_x, "min_x": min_x, "max_y": max_y, "min_y": min_y}
         super().__init__(znear=znear, zfar=zfar, **bounds, scale_xyz=scale_xyz, R=R, T=T, K=K, device=device)
 
-    def compute_projection_matrix(
-        self,
-        znear: Tensor,
-        zfar: Tensor,
-        max_x: Tensor,
-        min_x: Tensor,
-        max_y: Tensor,
-        min_y: Tensor,
-        scale_xyz: Tensor,
-    ) -> Tensor:
+    def compute_projection_matrix(self, znear, zfar, max_x, min_x, max_y, min_y, scale_xyz) -> Tensor:
         """(N, 4, 4) for column vectors: an affine map of each axis."""
         K = self._zeros(znear, zfar, max_x, min_x, max_y, min_y, scale_xyz)
         K[:, 0, 0] = 2.0 * scale_xyz[:, 0] / (max_x - min_x)

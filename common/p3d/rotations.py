@@ -123,7 +123,7 @@ def euler_angles_to_matrix(euler_angles: Tensor, convention: str) -> Tensor:
     _check_convention(convention)
     if euler_angles.shape[-1:] != (3,):
         raise ValueError(f"euler_angles must be (..., 3), got {tuple(euler_angles.shape)}")
-    first, second, third = (_axis_rotation(c, a) for c, a in zip(convention, euler_angles.unbind(-1), strict=True))
+    first, second, third = (axis_rotation(c, a) for c, a in zip(convention, euler_angles.unbind(-1), strict=True))
     return first @ second @ third
 
 
@@ -188,7 +188,7 @@ def random_rotation(dtype: Kind = None, device: Device = None) -> Tensor:
     return random_rotations(1, dtype, device)[0]
 
 
-def _axis_rotation(axis: str, angle: Tensor) -> Tensor:
+def axis_rotation(axis: str, angle: Tensor) -> Tensor:
     """Rotations (..., 3, 3) about the axis "X", "Y" or "Z" by angles (...), radians."""
     vector = F.one_hot(torch.tensor("XYZ".index(axis)), 3).to(angle)
     return axis_angle_to_matrix(angle[..., None] * vector)

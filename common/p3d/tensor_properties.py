@@ -15,15 +15,13 @@ class TensorProperties(nn.Module):
     """Named tensors with a common batch dimension.
 
     Numbers become tensors (1,), nested lists tensors; each tensor's first dimension is 1 or N and is expanded to N.
-    None, bools and strings are kept as they are. A tensor's gradient flows through to what was given.
+    None, bools and strings are kept as they are. A tensor's gradient flows through to what was given. Lengths that do
+    not broadcast and values of other types are a ValueError.
 
     Args:
         dtype: of the tensors made from numbers and lists.
         device: where all the tensors go.
         **properties: the named values.
-
-    Raises:
-        ValueError: batch lengths that do not broadcast, or a value of another type.
     """
 
     def __init__(self, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu", **properties):
@@ -40,10 +38,8 @@ class TensorProperties(nn.Module):
             sizes = {name: tuple(t.shape) for name, t in tensors.items()}
             raise ValueError(f"{type(self).__name__}: batch sizes must be 1 or N, got {sizes}")
         self._N = lengths.pop() if lengths else 1
-        for name, value in properties.items():
-            if name in tensors:
-                value = tensors[name].expand(self._N, *tensors[name].shape[1:])
-            setattr(self, name, value)
+        for name, value in (properties | tensors).items():
+            setattr(self, name, value.expand(self._N, *value.shape[1:]) if name in tensors else value)
 
     def __len__(self) -> int:
         return self._N
@@ -52,14 +48,11 @@ class TensorProperties(nn.Module):
         return self._N == 0
 
     def __getitem__(self, index: Index) -> Self:
-        """The elements at `index`, always as a batch; to set one of its values sets those elements here, too.
-
-        Raises:
-            IndexError: out of range.
-        """
+        """The elements at `index`, always as a batch; to set one of its values sets those elements here, too."""
         if isinstance(index, int) and not -self._N <= index < self._N:
             raise IndexError(f"index {index} is out of bounds for a batch of {self._N}")
-        part = self._map(lambda tensor: tensor[[index] if isinstance(index, int) else index])
+        index = [index] if isinstance(index, int) else index
+        part = self._map(lambda tensor: tensor[index])
         part.__dict__["_source"] = (self, index)
         return part
 
@@ -71,7 +64,7 @@ class TensorProperties(nn.Module):
             rows = getattr(source, name).clone()  # it may be one value for all
             rows[index] = torch.as_tensor(value).to(rows)
             setattr(source, name, rows)
-            value = rows[[index] if isinstance(index, int) else index]
+            value = rows[index]
         super().__setattr__(name, value)
 
     def clone(self, other: Self | None = None) -> Self:
@@ -99,12 +92,12 @@ class TensorProperties(nn.Module):
         for name, value in vars(self).items():
             if name not in vars(copy) and name != "_source":
                 setattr(copy, name, value)
-        tensors = {name: getattr(self, name) for name in self._names}
-        for name, value in tensors.items():
-            value = function(value) if isinstance(value, Tensor) else value
-            setattr(copy, name, value)
+        for name in self._names:
+            value = getattr(self, name)
             if isinstance(value, Tensor):
+                value = function(value)
                 copy._N, copy.device = len(value), value.device
+            setattr(copy, name, value)
         return copy
 
 

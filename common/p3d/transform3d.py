@@ -4,19 +4,19 @@ A point (x, y, z) is the row vector p = [x, y, z, 1], transformed as p M: transl
 `a.compose(b)` means first a, then b, with matrix A B. Points are divided by the fourth coordinate.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from .rotations import axis_angle_to_matrix
+from .rotations import axis_rotation
 from .so3 import se3_log_map
 
 __all__ = ["Rotate", "RotateAxisAngle", "Scale", "Transform3d", "Translate"]
 
-Device = torch.device | str
-Number = float | Tensor
+Device = torch.device | str | None
+Kind = torch.dtype | None
+Number = float | Tensor | None
 
 
 class Transform3d:
@@ -25,12 +25,8 @@ class Transform3d:
     Methods never change the object: `t.translate(1, 0, 0).scale(2)` makes new ones. Batches of 1 broadcast.
 
     Args:
-        dtype: of the matrix when none is given.
-        device: where the matrix lies.
-        matrix: (N, 4, 4) or (4, 4), row-vector convention; identity by default.
-
-    Raises:
-        ValueError: the matrix has another shape.
+        dtype, device: of the identity, the matrix when none is given.
+        matrix: (N, 4, 4) or (4, 4), row-vector convention; a ValueError of other shapes.
     """
 
     def __init__(self, dtype: torch.dtype = torch.float32, device: Device = "cpu", matrix: Tensor | None = None):
@@ -96,17 +92,16 @@ class Transform3d:
         Returns:
             (P, 3) if the input was and N is 1, else (N or M, P, 3); (3,) or (N, 3) of one point.
         """
-        batch = _as_batch(points)
-        out = batch @ self._matrix[:, :3] + self._matrix[:, 3:]
+        out = _as_batch(points) @ self._matrix[:, :3] + self._matrix[:, 3:]
         w = out[..., 3:]
         if eps is not None:
             w = torch.where(w < 0, -1.0, 1.0) * w.abs().clamp(min=eps)
-        return self._like_input(out[..., :3] / w, points)
+        return _like_input(out[..., :3] / w, points)
 
     def transform_normals(self, normals: Tensor) -> Tensor:
         """Normals (P, 3) or (M, P, 3) times the inverse transpose of the upper 3x3 block; lengths may change."""
         inverse = torch.linalg.inv(self._matrix[:, :3, :3])
-        return self._like_input(_as_batch(normals) @ inverse.transpose(1, 2), normals)
+        return _like_input(_as_batch(normals) @ inverse.mT, normals)
 
     def translate(self, *args, **kwargs) -> "Transform3d":
         """This transform, then `Translate(*args)`."""
@@ -127,7 +122,7 @@ class Transform3d:
     def clone(self) -> "Transform3d":
         return Transform3d(matrix=self._matrix.clone())
 
-    def to(self, device: Device, copy: bool = False, dtype: torch.dtype | None = None) -> "Transform3d":
+    def to(self, device: Device, copy: bool = False, dtype: Kind = None) -> "Transform3d":
         """The transform on a device, as another dtype if given; itself when nothing changes and `copy` is False."""
         matrix = self._matrix.to(device=device, dtype=dtype or self.dtype, copy=copy)
         return self if matrix is self._matrix else Transform3d(matrix=matrix)
@@ -141,22 +136,12 @@ class Transform3d:
     def _kind(self, kwargs: dict) -> dict:
         return {"dtype": self.dtype, "device": self.device} | kwargs
 
-    def _like_input(self, out: Tensor, given: Tensor) -> Tensor:
-        if given.dim() == 1:
-            out = out[:, 0]
-        return out[0] if given.dim() < 3 and len(out) == 1 else out
-
 
 class Translate(Transform3d):
     """Shift by x, y, z: numbers or tensors (N,) each, or one tensor (N, 3) given as `x`."""
 
     def __init__(
-        self,
-        x: Number,
-        y: Number | None = None,
-        z: Number | None = None,
-        dtype: torch.dtype = torch.float32,
-        device: Device | None = None,
+        self, x: Number, y: Number = None, z: Number = None, dtype: torch.dtype = torch.float32, device: Device = None
     ):
         xyz = _three_values(x, y, z, dtype, device)
         matrix = torch.eye(4, dtype=dtype, device=xyz.device).repeat(len(xyz), 1, 1)
@@ -168,12 +153,7 @@ class Scale(Transform3d):
     """Scale by x, y, z: numbers or tensors (N,) each, one tensor (N, 3) as `x`, or one number for all axes."""
 
     def __init__(
-        self,
-        x: Number,
-        y: Number | None = None,
-        z: Number | None = None,
-        dtype: torch.dtype = torch.float32,
-        device: Device | None = None,
+        self, x: Number, y: Number = None, z: Number = None, dtype: torch.dtype = torch.float32, device: Device = None
     ):
         if y is None and z is None and not (isinstance(x, Tensor) and x.dim() == 2):
             y = z = x
@@ -182,19 +162,9 @@ class Scale(Transform3d):
 
 
 class Rotate(Transform3d):
-    """Multiply row vectors by `R`, (3, 3) or (N, 3, 3); that it is orthogonal within `orthogonal_tol` is not tested.
+    """Multiply row vectors by `R`, (3, 3) or (N, 3, 3), else ValueError; `orthogonal_tol` is ignored."""
 
-    Raises:
-        ValueError: wrong shape.
-    """
-
-    def __init__(
-        self,
-        R: Tensor,
-        dtype: torch.dtype | None = None,
-        device: Device | None = None,
-        orthogonal_tol: float = 1e-5,
-    ):
+    def __init__(self, R: Tensor, dtype: Kind = None, device: Device = None, orthogonal_tol: float = 1e-5):
         if R.dim() not in (2, 3) or R.shape[-2:] != (3, 3):
             raise ValueError(f"R must be (3, 3) or (N, 3, 3), got {tuple(R.shape)}")
         R = R.to(dtype=dtype or R.dtype, device=device or R.device).reshape(-1, 3, 3)
@@ -204,32 +174,17 @@ class Rotate(Transform3d):
 
 
 class RotateAxisAngle(Rotate):
-    """Counterclockwise rotation about a coordinate axis.
-
-    Args:
-        angle: a number or a tensor (N,).
-        axis: "X", "Y" or "Z".
-        degrees: unit of the angle; radians if False.
-
-    Raises:
-        ValueError: another axis.
-    """
+    """Counterclockwise rotations by `angle`, a number or (N,), in `degrees` or radians, about "X", "Y" or "Z"."""
 
     def __init__(
-        self,
-        angle: Number,
-        axis: str = "X",
-        degrees: bool = True,
-        dtype: torch.dtype = torch.float32,
-        device: Device | None = None,
+        self, angle: Number, axis: str = "X", degrees: bool = True, dtype: Kind = torch.float32, device: Device = None
     ):
         axis = axis.upper()
         if axis not in ("X", "Y", "Z"):
             raise ValueError(f'axis must be "X", "Y" or "Z", got {axis!r}')
         angle = torch.atleast_1d(torch.as_tensor(angle, dtype=dtype, device=device))
-        angle = angle * (math.pi / 180.0) if degrees else angle
-        direction = torch.eye(3, dtype=dtype, device=angle.device)["XYZ".index(axis)]
-        super().__init__(axis_angle_to_matrix(angle[:, None] * direction).transpose(1, 2))
+        angle = angle.deg2rad() if degrees else angle
+        super().__init__(axis_rotation(axis, angle).mT)
 
 
 def _as_batch(points: Tensor) -> Tensor:
@@ -238,16 +193,20 @@ def _as_batch(points: Tensor) -> Tensor:
     return points.view((1,) * (3 - points.dim()) + points.shape)
 
 
-def _three_values(x: Number, y: Number | None, z: Number | None, dtype: torch.dtype, device: Device | None) -> Tensor:
-    """(N, 3) of three numbers or tensors (N,), or of one tensor (N, 3) or (3,)."""
+def _like_input(out: Tensor, given: Tensor) -> Tensor:
+    out = out[:, 0] if given.dim() == 1 else out
+    return out[0] if given.dim() < 3 and len(out) == 1 else out
+
+
+def _three_values(x: Number, y: Number, z: Number, dtype: torch.dtype, device: Device) -> Tensor:
+    """(N, 3) of three numbers or tensors (N,), or of one tensor (N, 3)."""
     if isinstance(x, Tensor) and x.dim() == 2:
         if x.shape[1] != 3 or y is not None or z is not None:
             raise ValueError(f"expected one tensor (N, 3), got {tuple(x.shape)}, and y and z None")
         return x.to(dtype=dtype, device=device or x.device)
     if y is None or z is None:
         raise ValueError("give x, y and z, or one tensor (N, 3)")
-    devices = [v.device for v in (x, y, z) if isinstance(v, Tensor)]
-    device = device or (devices[0] if devices else "cpu")
+    device = device or next((v.device for v in (x, y, z) if isinstance(v, Tensor)), "cpu")
     columns = [torch.atleast_1d(torch.as_tensor(v, dtype=dtype, device=device)) for v in (x, y, z)]
     if len({len(c) for c in columns} - {1}) > 1:
         raise ValueError(f"x, y and z must be numbers or (N,), got {[len(c) for c in columns]}")
