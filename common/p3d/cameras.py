@@ -2,8 +2,6 @@
 two by focal length and principal point. The coordinate systems are described in `camera_base`.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -38,10 +36,9 @@ class _LensCameras(CamerasBase):
             projection = self.get_world_to_view_transform(**kwargs).compose(projection)
         return projection.inverse().transform_points(projected)
 
-    @staticmethod
-    def _zeros(*values: Tensor) -> Tensor:
-        """A zero matrix per camera of the kind of the values that will fill it."""
-        return values[0].new_zeros(max(len(v) for v in values), 4, 4)
+    def _zeros(self, *values: Tensor) -> Tensor:
+        """A zero matrix per camera; whole numbers among the values that will fill it do not make it one of those."""
+        return torch.zeros(max(len(v) for v in values), 4, 4, dtype=self.R.dtype, device=values[0].device)
 
 
 class _FoVCameras(_LensCameras):
@@ -53,15 +50,9 @@ class _FoVCameras(_LensCameras):
     def unproject_points(
         self, xy_depth: Tensor, world_coordinates: bool = True, scaled_depth_input: bool = False, **kwargs
     ) -> Tensor:
-        """NDC points with depth back to view or world coordinates.
+        """NDC points with depth, (N, P, 3), back to world coordinates, or view coordinates if not `world_coordinates`.
 
-        Args:
-            xy_depth: (N, P, 3), x and y in NDC.
-            world_coordinates: world coordinates if True, else view coordinates.
-            scaled_depth_input: the third column is the projected depth in [0, 1] if True, else the view depth.
-
-        Returns:
-            (N, P, 3).
+        The third column is the view depth, or with `scaled_depth_input` the projected depth in [0, 1].
         """
         projection = self.get_projection_transform(**kwargs)
         xy, depth = xy_depth[..., :2], xy_depth[..., 2:]
@@ -72,11 +63,12 @@ class _FoVCameras(_LensCameras):
         return self._unproject(projection, projected, world_coordinates, kwargs)
 
     def _lens(self, kwargs: dict) -> dict[str, Tensor | bool]:
+        """What `compute_projection_matrix` takes, `kwargs` in place of the stored values."""
         values = {name: kwargs.get(name, getattr(self, name)) for name in self._names if name not in ("R", "T", "K")}
-        return {
-            name: value if isinstance(value, bool) else as_batched_tensor(name, value, torch.float32, self.device)
-            for name, value in values.items()
-        }
+        for name, value in values.items():
+            if not isinstance(value, bool):
+                values[name] = as_batched_tensor(name, value, torch.float32, self.device)
+        return values
 
 
 class FoVPerspectiveCameras(_FoVCameras):
@@ -105,16 +97,14 @@ class FoVPerspectiveCameras(_FoVCameras):
         K: Tensor | None = None,
         device: Device = "cpu",
     ):
-        super().__init__(
-            znear=znear, zfar=zfar, fov=fov, aspect_ratio=aspect_ratio, degrees=degrees, R=R, T=T, K=K, device=device
-        )
+        lens = {"znear": znear, "zfar": zfar, "fov": fov, "aspect_ratio": aspect_ratio, "degrees": degrees}
+        super().__init__(**lens, R=R, T=T, K=K, device=device)
 
     def compute_projection_matrix(
         self, znear: Tensor, zfar: Tensor, fov: Tensor, aspect_ratio: Tensor, degrees: bool
     ) -> Tensor:
         """(N, 4, 4) for column vectors: x / (aspect tan(fov/2) z), y / (tan(fov/2) z), zfar (z - znear) / z / range."""
-        half = 0.5 * (fov * (math.pi / 180.0) if degrees else fov)
-        focal = 1.0 / half.tan()
+        focal = 1.0 / (0.5 * (fov.deg2rad() if degrees else fov)).tan()
         K = self._zeros(focal, znear, zfar, aspect_ratio)
         K[:, 0, 0] = focal / aspect_ratio
         K[:, 1, 1] = focal
@@ -194,14 +184,15 @@ class _CalibratedCameras(_LensCameras):
         return self._in_ndc
 
     def get_principal_point(self, **kwargs) -> Tensor:
-        """(N, 2), also of cameras given by K."""
-        return self.get_projection_transform(**kwargs).get_matrix()[:, 2 if self.is_perspective() else 3, :2]
+        """(N, 2), of K where that is given."""
+        K = kwargs.get("K", self.K)
+        return self._lens(kwargs)["principal_point"] if K is None else K[:, :2, 2 if self.is_perspective() else 3]
 
     def get_ndc_camera_transform(self, **kwargs) -> Transform3d:
         """The projection's coordinates to NDC: the identity for cameras defined in NDC.
 
-        Of those in pixels the projection gives u = f x / z + p with x to the left, but p from the image's top left
-        corner: the pixel column is p - f x / z, minus u - 2 p.
+        In pixels the projection gives u = f x / z + p with x to the left, but p from the image's top left corner: the
+        pixel column is p - f x / z, minus u - 2 p.
         """
         to_ndc = super().get_ndc_camera_transform(**kwargs)
         if self.in_ndc():
@@ -211,7 +202,7 @@ class _CalibratedCameras(_LensCameras):
     def compute_projection_matrix(self, focal_length: Tensor, principal_point: Tensor) -> Tensor:
         """(N, 4, 4) for column vectors, of (N, 2) each."""
         K = self._zeros(focal_length, principal_point)
-        K[:, [0, 1], [0, 1]] = focal_length
+        K[:, :2, :2] = focal_length.diag_embed()
         K[:, :2, 2] = principal_point
         K[:, 2, 3] = K[:, 3, 2] = 1.0
         # A parallel projection has the same entries, but z and the constant 1 in each other's places.
@@ -220,10 +211,9 @@ class _CalibratedCameras(_LensCameras):
     def unproject_points(
         self, xy_depth: Tensor, world_coordinates: bool = True, from_ndc: bool = False, **kwargs
     ) -> Tensor:
-        """Points (N, P, 3), x and y in the camera's own units (NDC if `from_ndc`), z the view depth, back to the world.
+        """Points (N, P, 3) back to world coordinates, or view coordinates if not `world_coordinates`.
 
-        Returns:
-            (N, P, 3), world coordinates, or view coordinates if not `world_coordinates`.
+        x and y are in the camera's own units (NDC if `from_ndc`), z is the view depth.
         """
         if self.is_perspective():
             xy_depth = torch.cat((xy_depth[..., :2], 1.0 / xy_depth[..., 2:]), -1)
@@ -233,7 +223,8 @@ class _CalibratedCameras(_LensCameras):
         return self._unproject(projection, xy_depth, world_coordinates, kwargs)
 
     def _lens(self, kwargs: dict) -> dict[str, Tensor]:
-        focal = torch.as_tensor(kwargs.get("focal_length", self.focal_length), device=self.device)
+        focal = kwargs.get("focal_length", self.focal_length)
+        focal = as_batched_tensor("focal_length", focal, self.R.dtype, self.device)
         focal = focal[:, None].expand(-1, 2) if focal.dim() == 1 else focal.expand(self._N, 2)
         principal_point = kwargs.get("principal_point", self.principal_point)
         principal_point = torch.as_tensor(principal_point, dtype=self.R.dtype, device=self.device)

@@ -32,6 +32,7 @@ class HarmonicEmbedding(nn.Module):
 
     @staticmethod
     def get_output_dim_static(input_dims: int, n_harmonic_functions: int, append_input: bool) -> int:
+        """As `get_output_dim`, of an embedding not made yet."""
         return input_dims * (2 * n_harmonic_functions + append_input)
 
     def get_output_dim(self, input_dims: int = 3) -> int:

@@ -77,15 +77,13 @@ class _Raysampler(nn.Module):
         """Rays of N cameras.
 
         Args:
-            mask: (N, H, W), non-negative: a pixel is drawn in proportion to it, never where it is zero.
-            options: replace what the sampler was made with; others than those are ignored.
+            mask: (N, H, W), non-negative: a pixel is drawn in proportion to it, never where it is zero. ValueError of
+                other shapes and of an image without a pixel.
+            options: replace what the sampler was made with (ValueError of two numbers of rays); others are ignored.
 
         Returns:
             `RayBundle` (N, H, W, ...); of drawn rays (N, n, 1, ...), n that of the emptiest mask if not given; with
             `n_rays_total` a `HeterogeneousRayBundle` (n, 1, 1, ...). `MonteCarloRaysampler`: without the last 1.
-
-        Raises:
-            ValueError: a mask of another shape or with an empty image, or two numbers of rays.
         """
         given = {name: v for name, v in options.items() if v is not None and hasattr(self._settings, name)}
         settings = replace(self._settings, **given)
@@ -192,11 +190,8 @@ def sample_pdf(bins: Tensor, weights: Tensor, n_samples: int, det: bool = False,
 
     Args:
         bins: (..., B + 1), ascending edges.
-        weights: (..., B), non-negative; `eps` is added to each.
+        weights: (..., B), non-negative; `eps` is added to each. ValueError of others and of shapes that do not fit.
         det: quantiles at equal steps from 0 to 1 instead of random ones.
-
-    Raises:
-        ValueError: shapes that do not fit together, or negative weights.
     """
     if bins.shape != (*weights.shape[:-1], weights.shape[-1] + 1):
         raise ValueError(f"bins must have one more edge than weights, got {tuple(bins.shape)}, {tuple(weights.shape)}")

@@ -17,9 +17,8 @@ class AbsorptionOnlyRaymarcher(nn.Module):
     def forward(self, rays_densities: Tensor, **kwargs) -> Tensor:
         """Opacities (..., 1)."""
         if not isinstance(rays_densities, Tensor) or rays_densities.dim() < 2 or rays_densities.shape[-1] != 1:
-            raise ValueError(
-                f"rays_densities must be (..., S, 1), got {getattr(rays_densities, 'shape', rays_densities)}"
-            )
+            got = getattr(rays_densities, "shape", rays_densities)
+            raise ValueError(f"rays_densities must be (..., S, 1), got {got}")
         if rays_densities.numel():
             low, high = rays_densities.detach().aminmax()
             if low < 0 or high > 1:

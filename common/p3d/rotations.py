@@ -100,17 +100,12 @@ def quaternion_to_axis_angle(quaternions: Tensor) -> Tensor:
 
 
 def axis_angle_to_matrix(axis_angle: Tensor, fast: bool = False) -> Tensor:
-    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3), radians.
-
-    `fast` is PyTorch3D's switch between two of its implementations; here both are the same one.
-    """
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3), radians; `fast` is PyTorch3D's, the same here."""
     return quaternion_to_matrix(axis_angle_to_quaternion(axis_angle))
 
 
 def matrix_to_axis_angle(matrix: Tensor, fast: bool = False) -> Tensor:
-    """Axis-angle vectors (..., 3), angles in [0, pi], of rotation matrices (..., 3, 3), else ValueError; as for `fast`,
-    see `axis_angle_to_matrix`.
-    """
+    """Axis-angle vectors (..., 3), angles in [0, pi], of rotation matrices (..., 3, 3), else ValueError."""
     return quaternion_to_axis_angle(matrix_to_quaternion(matrix))
 
 
@@ -190,8 +185,8 @@ def random_rotation(dtype: Kind = None, device: Device = None) -> Tensor:
 
 def axis_rotation(axis: str, angle: Tensor) -> Tensor:
     """Rotations (..., 3, 3) about the axis "X", "Y" or "Z" by angles (...), radians."""
-    vector = F.one_hot(torch.tensor("XYZ".index(axis)), 3).to(angle)
-    return axis_angle_to_matrix(angle[..., None] * vector)
+    vectors = torch.eye(3, dtype=angle.dtype, device=angle.device)
+    return axis_angle_to_matrix(angle[..., None] * vectors["XYZ".index(axis)])
 
 
 def _check_matrix(matrix: Tensor) -> None:
@@ -200,6 +195,5 @@ def _check_matrix(matrix: Tensor) -> None:
 
 
 def _check_convention(convention: str) -> None:
-    letters = len(convention) == 3 and set(convention) <= set("XYZ")
-    if not letters or convention[1] in (convention[0], convention[2]):
+    if len(convention) != 3 or not set(convention) <= set("XYZ") or convention[1] in convention[::2]:
         raise ValueError(f'convention must be three of "X", "Y", "Z", none twice in a row, got {convention}')

@@ -24,11 +24,7 @@ def hat(v: Tensor) -> Tensor:
 
 
 def hat_inv(h: Tensor) -> Tensor:
-    """Vectors (N, 3) of skew-symmetric matrices (N, 3, 3): the inverse of `hat`.
-
-    Raises:
-        ValueError: wrong shape, or a matrix that is not skew-symmetric within 1e-5.
-    """
+    """Vectors (N, 3) of skew-symmetric matrices (N, 3, 3), within 1e-5, else ValueError: the inverse of `hat`."""
     _check_batch(h, 3, 3)
     if ((h + h.mT).abs() > 1e-5).any():
         raise ValueError("hat_inv: a matrix is not skew-symmetric")
@@ -44,9 +40,7 @@ def so3_exp_map(log_rot: Tensor, eps: float = 1e-4) -> Tensor:
     return torch.eye(3, dtype=log_rot.dtype, device=log_rot.device) + sine * skew + cosine * square
 
 
-def so3_exponential_map(log_rot: Tensor, eps: float = 1e-4) -> Tensor:
-    """Old name of `so3_exp_map`."""
-    return so3_exp_map(log_rot, eps)
+so3_exponential_map = so3_exp_map  # older name
 
 
 def so3_log_map(R: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor:
@@ -60,19 +54,11 @@ def so3_log_map(R: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor
 
 
 def so3_rotation_angle(R: Tensor, eps: float = 1e-4, cos_angle: bool = False, cos_bound: float = 1e-4) -> Tensor:
-    """Angles of rotations.
+    """Angles (N,), radians, of rotations (N, 3, 3), or with `cos_angle` their cosines, differentiable everywhere.
 
     Args:
-        R: (N, 3, 3).
-        eps: slack allowed in the trace, which lies in [-1, 3] for rotations.
-        cos_angle: return the cosine instead; its gradient exists everywhere.
+        eps: slack allowed in the trace, which lies in [-1, 3] for rotations; ValueError of other matrices.
         cos_bound: where |cos| > 1 - cos_bound the arc cosine is replaced by its tangent, so gradients stay finite.
-
-    Returns:
-        (N,) radians, or cosines.
-
-    Raises:
-        ValueError: wrong shape or a trace outside [-1 - eps, 3 + eps].
     """
     _check_batch(R, 3, 3)
     trace = R.diagonal(dim1=1, dim2=2).sum(1)
@@ -94,8 +80,7 @@ def so3_relative_angle(
 def acos_linear_extrapolation(x: Tensor, bounds: tuple[float, float] = (-1.0 + 1e-4, 1.0 - 1e-4)) -> Tensor:
     """Arc cosine inside `bounds`, continued outside by its tangents there: finite slope for every x.
 
-    Raises:
-        ValueError: bounds not increasing inside (-1, 1).
+    ValueError of bounds that do not increase inside (-1, 1).
     """
     lower, upper = bounds
     if not -1.0 < lower <= upper < 1.0:
@@ -120,18 +105,14 @@ def se3_exp_map(log_transform: Tensor, eps: float = 1e-4) -> Tensor:
 
 
 def se3_log_map(transform: Tensor, eps: float = 1e-4, cos_bound: float = 1e-4) -> Tensor:
-    """Logarithms (N, 6) of rigid motions (N, 4, 4): the inverse of `se3_exp_map`.
-
-    Raises:
-        ValueError: wrong shape, or a last column that is not (0, 0, 0, 1).
-    """
+    """Logarithms (N, 6) of rigid motions (N, 4, 4), last column (0, 0, 0, 1), else ValueError: see `se3_exp_map`."""
     _check_batch(transform, 4, 4)
     last = transform[:, :, 3] - transform.new_tensor([0.0, 0.0, 0.0, 1.0])
     if (last.abs() > 1e-5).any():
         raise ValueError("a transform's last column is not (0, 0, 0, 1)")
     log_rotation = so3_log_map(transform[:, :3, :3].mT, eps, cos_bound)
-    translation = transform[:, 3, :3, None]
-    log_translation = torch.linalg.solve(_left_jacobian(log_rotation, eps), translation)[:, :, 0]
+    jacobian = _left_jacobian(log_rotation, eps)
+    log_translation = torch.linalg.solve(jacobian, transform[:, 3, :3, None])[:, :, 0]
     return torch.cat((log_translation, log_rotation), 1)
 
 

@@ -48,7 +48,7 @@ class TensorProperties(nn.Module):
         return self._N == 0
 
     def __getitem__(self, index: Index) -> Self:
-        """The elements at `index`, always as a batch; to set one of its values sets those elements here, too."""
+        """The elements at `index`, or IndexError, as a batch; setting its values sets those elements here, too."""
         if isinstance(index, int) and not -self._N <= index < self._N:
             raise IndexError(f"index {index} is out of bounds for a batch of {self._N}")
         index = [index] if isinstance(index, int) else index

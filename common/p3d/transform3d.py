@@ -71,11 +71,7 @@ class Transform3d:
         return Transform3d(matrix=matrix)
 
     def inverse(self, invert_composed: bool = False) -> "Transform3d":
-        """The inverse transforms (`invert_composed` is PyTorch3D's and changes nothing here).
-
-        Raises:
-            torch.linalg.LinAlgError: a matrix is singular.
-        """
+        """The inverses, LinAlgError of a singular matrix; `invert_composed` is PyTorch3D's and changes nothing here."""
         return Transform3d(matrix=torch.linalg.inv(self._matrix))
 
     def stack(self, *others: "Transform3d") -> "Transform3d":

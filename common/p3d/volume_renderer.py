@@ -15,11 +15,10 @@ Rays = RayBundle | HeterogeneousRayBundle
 
 
 class ImplicitRenderer(nn.Module):
-    """Renders any field that a function describes.
+    """Renders any field that a function describes, by a sampler of rays and a marcher along them.
 
-    Args:
-        raysampler: (cameras=..., **kwargs) -> ray bundle.
-        raymarcher: (rays_densities=..., rays_features=..., ray_bundle=..., **kwargs) -> images.
+    Their calls: raysampler(cameras=..., **kwargs) -> rays; raymarcher(rays_densities=..., rays_features=...,
+    ray_bundle=..., **kwargs) -> images.
     """
 
     def __init__(self, raysampler: Callable, raymarcher: Callable):
@@ -31,9 +30,8 @@ class ImplicitRenderer(nn.Module):
     def forward(self, cameras: CamerasBase, volumetric_function: Callable, **kwargs) -> tuple[Tensor, Rays]:
         """Images (N, ..., C) of N views, and their rays.
 
-        Args:
-            volumetric_function: (ray_bundle=..., cameras=..., **kwargs) -> densities (N, ..., S, 1) in [0, 1] and
-                features (N, ..., S, C) at the rays' points.
+        volumetric_function(ray_bundle=..., cameras=..., **kwargs) gives densities (N, ..., S, 1) in [0, 1] and features
+        (N, ..., S, C) at the rays' points.
         """
         if not callable(volumetric_function):
             raise ValueError("volumetric_function must be callable")
@@ -67,8 +65,7 @@ class VolumeSampler(nn.Module):
     def forward(self, ray_bundle: Rays, **kwargs) -> tuple[Tensor, Tensor]:
         """Densities (N, ..., S, C) and features (N, ..., S, C') of rays (N, ..., 3); C' is 0 without features.
 
-        Raises:
-            ValueError: rays whose shapes do not fit together, or of another N than the volumes'.
+        ValueError of rays whose shapes do not fit together, or of another N than the volumes'.
         """
         origins, directions, lengths = ray_bundle.origins, ray_bundle.directions, ray_bundle.lengths
         _validate_ray_bundle_variables(origins, directions, lengths)
@@ -89,8 +86,8 @@ class VolumeSampler(nn.Module):
             values = sample_grids(grids, flat, self._sample_mode, self._padding_mode, bool(corner))
             return values.reshape(*points.shape[:-1], grids.shape[1])
 
-        densities, features = volumes.densities(), volumes.features()
-        return sample(densities), points[..., :0] if features is None else sample(features)
+        features = volumes.features()
+        return sample(volumes.densities()), points[..., :0] if features is None else sample(features)
 
 
 def _validate_ray_bundle_variables(rays_origins: Tensor, rays_directions: Tensor, rays_lengths: Tensor) -> None:

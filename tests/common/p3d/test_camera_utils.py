@@ -55,6 +55,20 @@ def test_looking_along_up_is_a_rotation(golden):
         torch.testing.assert_close(R[0].T @ R[0], torch.eye(3), atol=1e-5, rtol=0.0)
 
 
+@pytest.mark.parametrize("angle", [1e-2, 1e-4, 1e-5, 1e-6, 1e-7, 0.0])
+def test_looking_nearly_along_up_is_a_rotation(angle):
+    torch.manual_seed(0)
+    eye, aside = torch.randn(2, 500, 3, dtype=torch.float64)
+    up = torch.nn.functional.normalize(-eye) + angle * aside
+    for dtype, least in ((torch.float64, 1e-10), (torch.float32, 1e-3)):
+        R = look_at_rotation(eye.to(dtype), up=up.to(dtype))
+        torch.testing.assert_close(R.mT @ R, torch.eye(3, dtype=dtype).expand_as(R), atol=1e-5, rtol=0.0)
+        torch.testing.assert_close(R.det(), torch.ones(500, dtype=dtype), atol=1e-5, rtol=0.0)
+        if angle > least:  # still enough to know the left by
+            left = torch.linalg.cross(up, -eye)
+            assert (torch.linalg.vecdot(R[..., 0].double(), left) > 0.9 * left.norm(dim=1)).all()
+
+
 @settings(max_examples=20, deadline=None)
 @given(seeds)
 def test_opencv_projection_is_the_same_pixels(seed):

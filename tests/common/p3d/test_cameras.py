@@ -257,3 +257,26 @@ def test_join_cameras_with_focal_lengths_of_other_shapes():
     given = PerspectiveCameras().get_projection_transform(focal_length=2.0, principal_point=((2.5, 3.5),))
     assert torch.equal(given.get_matrix()[0, :2, :2], 2 * torch.eye(2))
     assert torch.equal(given.get_matrix()[0, 2, :2], torch.tensor([2.5, 3.5]))
+
+
+@pytest.mark.parametrize("kind", [PerspectiveCameras, OrthographicCameras])
+def test_cameras_in_pixels_take_their_principal_point_from_a_given_matrix(kind):
+    size, points = ((96, 128),), torch.tensor([[0.3, 0.2, 4.0], [-0.5, 0.1, 3.0]])
+    cameras = kind(100.0, ((60.0, 40.0),), in_ndc=False, image_size=size)
+    K = cameras.get_projection_transform().get_matrix().mT
+    given_K = kind(K=K, in_ndc=False, image_size=size)
+    torch.testing.assert_close(given_K.transform_points_screen(points), cameras.transform_points_screen(points))
+    assert cameras.get_principal_point().tolist() == given_K.get_principal_point().tolist() == [[60.0, 40.0]]
+    assert cameras.get_principal_point(principal_point=((1.0, 2.0),)).tolist() == [[1.0, 2.0]]
+
+
+def test_whole_numbers_do_not_truncate_the_projection():
+    half = torch.full((1, 2), 0.5)
+    for cameras in (PerspectiveCameras(torch.tensor([2]), half), OrthographicCameras(torch.tensor([2]), half)):
+        assert cameras.get_principal_point().tolist() == [[0.5, 0.5]]
+        assert cameras.get_principal_point(focal_length=3).tolist() == [[0.5, 0.5]]
+    box = FoVOrthographicCameras(znear=torch.tensor([1]), max_x=4.0)
+    assert torch.equal(
+        box.get_projection_transform().get_matrix(),
+        FoVOrthographicCameras(max_x=4.0, znear=1.0).get_projection_transform().get_matrix(),
+    )
