@@ -88,9 +88,8 @@ class CamerasBase(TensorProperties):
     ) -> Tensor:
         """World points (P, 3) or (N, P, 3) in pixels; z is the projection's.
 
-        Args:
-            with_xyflip: +X right and +Y down from the top left corner; if False both with the opposite sign.
-            **kwargs: among others `image_size`, (height, width) per camera, if the camera does not know it.
+        +X right and +Y down from the top left corner; without `with_xyflip` both with the opposite sign. `image_size`,
+        (height, width) per camera, is needed if the camera does not know it.
         """
         points_ndc = self.transform_points_ndc(points, eps=eps, **kwargs)
         to_screen = get_ndc_to_screen_transform(self, with_xyflip, kwargs.get("image_size", self.get_image_size()))
@@ -103,7 +102,6 @@ def get_ndc_to_screen_transform(
     """NDC to pixels: each axis times half the shorter side, the origin at the image's centre.
 
     Args:
-        cameras: gives the device and the batch size.
         with_xyflip: to +X right and +Y down, values 0 to W and 0 to H; otherwise both with the opposite sign.
         image_size: height and width, pixels: (2,), (1, 2) or (N, 2). ValueError of none, or below 1 pixel.
     """

@@ -72,17 +72,14 @@ class _FoVCameras(_LensCameras):
 
 
 class FoVPerspectiveCameras(_FoVCameras):
-    """Pinhole cameras given by a vertical field of view.
+    """Pinhole cameras given by a vertical field of view. Every number may be a tensor (N,).
 
     Args:
         znear, zfar: depths, world units, mapped to 0 and 1.
         aspect_ratio: of the image's pixels or of the image to the square NDC.
-        fov: vertical field of view.
-        degrees: unit of `fov`; radians if False.
+        fov: vertical field of view, in `degrees` or radians.
         R, T: extrinsics (N, 3, 3) and (N, 3): X_view = X_world R + T.
         K: a matrix (N, 4, 4), for column vectors, in place of the above.
-
-    Every number may be a tensor (N,).
     """
 
     def __init__(

@@ -24,9 +24,8 @@ class Transform3d:
 
     Methods never change the object: `t.translate(1, 0, 0).scale(2)` makes new ones. Batches of 1 broadcast.
 
-    Args:
-        dtype, device: of the identity, the matrix when none is given.
-        matrix: (N, 4, 4) or (4, 4), row-vector convention; a ValueError of other shapes.
+    `matrix` is (N, 4, 4) or (4, 4), row-vector convention, else ValueError; by default the identity of `dtype`, on
+    `device`.
     """
 
     def __init__(self, dtype: torch.dtype = torch.float32, device: Device = "cpu", matrix: Tensor | None = None):
@@ -79,14 +78,10 @@ class Transform3d:
         return Transform3d(matrix=torch.cat([t.get_matrix() for t in (self, *others)]))
 
     def transform_points(self, points: Tensor, eps: float | None = None) -> Tensor:
-        """Transformed points.
+        """Points (P, 3), (M, P, 3) or (3,), transformed; M and the transforms' N are equal or one of them is 1.
 
-        Args:
-            points: (P, 3), (M, P, 3) or (3,); M and the transforms' N are equal or one of them is 1.
-            eps: the fourth coordinate that divides is moved to at least `eps` from zero, its sign kept.
-
-        Returns:
-            (P, 3) if the input was and N is 1, else (N or M, P, 3); (3,) or (N, 3) of one point.
+        With `eps` the fourth coordinate that divides is moved to at least so far from zero, its sign kept. Returns
+        (P, 3) if the input was and N is 1, else (N or M, P, 3); (3,) or (N, 3) of one point.
         """
         out = _as_batch(points) @ self._matrix[:, :3] + self._matrix[:, 3:]
         w = out[..., 3:]
