@@ -9,13 +9,12 @@ ones, as in PyTorch3D; R and T given so are kept by the camera.
 import torch
 from torch import Tensor
 
-from .camera_utils import get_world_to_view_transform
+from .camera_utils import Values, get_world_to_view_transform
 from .tensor_properties import TensorProperties
 from .transform3d import Transform3d
 
 __all__ = ["CamerasBase", "get_ndc_to_screen_transform", "get_screen_to_ndc_transform", "try_get_projection_transform"]
 
-Values = float | tuple | list | Tensor
 IDENTITY = torch.eye(3)[None]
 ORIGIN = torch.zeros(1, 3)
 

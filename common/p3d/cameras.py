@@ -8,14 +8,13 @@ from torch import Tensor
 
 from . import camera_base
 from .camera_base import *  # noqa: F403
-from .camera_base import IDENTITY, ORIGIN, CamerasBase, Values
+from .camera_base import IDENTITY, ORIGIN, CamerasBase
+from .camera_utils import Device, Values
 from .tensor_properties import as_batched_tensor
 from .transform3d import Transform3d, Translate
 
 __all__ = [*camera_base.__all__, "FoVOrthographicCameras", "FoVPerspectiveCameras"]
 __all__ += ["OrthographicCameras", "PerspectiveCameras"]
-
-Device = torch.device | str
 
 
 class _LensCameras(CamerasBase):
