@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from .io_files import check_faces, read_bytes, read_image, read_linked, write_bytes
+from .io_files import NO_SUCH, read_bytes, read_image, read_linked, refuse, write_bytes
 from .meshes import Meshes, join_meshes_as_scene
 from .rotations import quaternion_to_matrix
 from .textures import TexturesUV, TexturesVertex
@@ -125,7 +125,7 @@ class GltfFile:
             if mode == 5:  # a strip
                 columns = (step, step + 1 + step % 2, step + 2 - step % 2)
             faces = indices.reshape(-1, 3) if mode == 4 else indices[np.stack(columns, 1)]
-            check_faces(((faces < 0) | (faces >= len(local))).any(1), name, None, strict=True)
+            refuse(((faces < 0) | (faces >= len(local))).any(1), NO_SUCH, name)
             verts = local.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
             parts.append((primitive, torch.from_numpy(verts.astype(np.float32)), torch.from_numpy(faces)))
         return parts
