@@ -60,7 +60,7 @@ def load_objs_as_meshes(
     """A batch of the meshes of several files, textured by the first image of each or by an atlas; see `load_obj`.
 
     Raises:
-        ValueError: as `load_obj`, and for faces that index missing vertices.
+        ValueError: as `load_obj`, and for faces that index missing vertices, or texture coordinates if it has any.
     """
     meshes, options = [], (load_textures, create_texture_atlas, texture_atlas_size, texture_wrap, device or "cpu")
     for f in files:

@@ -83,16 +83,16 @@ def _faces(text: bytes, lines: list[np.ndarray], name: str, strict: bool) -> tup
     refuse(excess, "Face vertices can only have 3 properties", name, numbering[face])
     corner = np.searchsorted(words, numbers, side="right") - 1
     table[corner, np.searchsorted(slashes, numbers) - before[corner]] = values
-    bad = np.zeros(len(words), bool)
     for k in range(3):  # counted from 1, or back from the last one defined so far
         given = table[:, k] != 0
         count = np.bincount(face, given, len(sizes))
         refuse((count > 0) & (count < sizes), "Vertex properties are inconsistent", name, numbering)
         defined = np.searchsorted(lines[k], lines[3])[face]
         index = np.where(table[:, k] < 0, table[:, k] + defined, table[:, k] - 1)
-        bad |= ((index < 0) | (index >= len(lines[k]))) & (given | (k == 0))
+        bad = ((index < 0) | (index >= len(lines[k]))) & (given | (k == 0))
+        needed = k == 0 or (k == 1 and len(lines[k]) > 0)  # by a mesh; exporters name vt and vn that they leave out
+        refuse(bad, NO_SUCH, name, numbering[face], strict and needed)
         table[:, k] = index
-    refuse(bad, NO_SUCH, name, numbering[face], strict)
     if (sizes < 3).any():
         warnings.warn(f"{name}: faces of fewer than 3 vertices are left out", stacklevel=5)
     triangles, polygon = fan(np.cumsum(sizes) - sizes, sizes)

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import struct
+import tracemalloc
 import warnings
 import zlib
 
@@ -136,13 +137,20 @@ def test_obj_continued_lines_keep_their_numbers(write):
         ("v 0 0 0\nf 1/1/1/1 1 1", "line 2: Face vertices can only have 3"),
         ("v 0 0 0\nf 0 0 0", "line 2: Faces have invalid indices"),
         ("v 0 0 0\nf -2 1 1", "line 2: Faces have invalid indices"),
-        ("v 0 0 0\nf 1//2 1//1 1//1", "line 2: Faces have invalid indices"),
+        ("v 0 0 0\nvt 0 0\nf 1/2 1/1 1/1", "line 3: Faces have invalid indices"),
         ("v 0 0 0\nusemtl\n", "line 2: usemtl"),
     ],
 )
 def test_obj_errors(write, text, message):
     with pytest.raises(ValueError, match="bad.obj, " + re.escape(message)):
         IO().load_mesh(write("bad.obj", text))
+
+
+def test_obj_loads_without_the_normals_and_texture_coordinates_that_its_faces_name(write):
+    path = write("a.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1/1/1 2/2/2 3/3/3\n")
+    with pytest.warns(UserWarning, match="line 4: Faces have invalid indices"):
+        mesh = IO().load_mesh(path)
+    assert mesh.faces_packed().tolist() == [[0, 1, 2]]
 
 
 def test_obj_leaves_out_lines_between_two_points():
@@ -362,6 +370,25 @@ LISTS = "element face {}\nproperty list {} int vertex_index\nend_header\n"
 def test_ply_errors(write, content, message):
     with pytest.raises(ValueError, match="bad.ply.*" + re.escape(message)):
         IO().load_mesh(write("bad.ply", content))
+
+
+def test_ply_polygon_with_one_missing_vertex_warns():
+    """Also when the last of its triangles has them all."""
+    text = HEADER.format("ascii", 4) + LISTS.format(1, "uchar") + "0 0 0\n" * 4 + "4 0 99 2 3\n"
+    with pytest.warns(UserWarning, match="face 0: Faces have invalid indices"):
+        assert load_ply(io.StringIO(text))[1].tolist() == [[0, 99, 2], [0, 2, 3]]
+
+
+def test_ply_of_more_lists_than_its_data_can_hold():
+    """Memory is bounded by rows times lists, not by either."""
+    lists = "".join(f"property list uchar int l{k}\n" for k in range(2000))
+    header = HEADER.format("binary_little_endian", 2000).replace("property float x\n", lists + "property float x\n")
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="Not enough data for vertex"):
+        load_ply(io.BytesIO(header.encode() + b"end_header\n" + b"\0" * 2011 + b"\1" + b"\0" * 5000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6
 
 
 # --- off
