@@ -14,8 +14,6 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Rows", "fan", "format_rows", "read_bytes", "read_image", "read_linked", "refuse", "write_bytes"]
-
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TGA", "TIFF", "GIF", "PPM")
 BLANK = np.isin(np.arange(256), list(b" \t\n\v\f\r"))  # which characters are white space
 NUMBERS = {np.int64: rb"[-+]?\d+", np.float64: rb"[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)"}
@@ -158,3 +156,10 @@ def read_image(data: bytes, name: str) -> Tensor:
         reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(f"{name}: not a readable image: {reason}") from None
     return torch.from_numpy(pixels).float().div_(255.0)
+
+
+def png_bytes(image: Tensor) -> bytes:
+    """A png file's bytes of an image (H, W, 3) in [0, 1]."""
+    stream = io.BytesIO()
+    Image.fromarray((image.detach().cpu().clamp(0, 1) * 255).round().byte().numpy()).save(stream, format="PNG")
+    return stream.getvalue()

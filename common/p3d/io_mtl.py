@@ -8,8 +8,6 @@ from torch.nn import functional as F
 
 from .io_files import read_image, read_linked
 
-__all__ = ["load_materials", "make_atlas"]
-
 PROPERTIES = {"Ka": "ambient_color", "Kd": "diffuse_color", "Ks": "specular_color", "Ns": "shininess"}
 Materials = dict[str, dict[str, Tensor]]
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from .io_files import BLANK, NO_SUCH, count_words, fan, parse_numbers, refuse, starts_of_runs
 
-__all__ = ["parse_obj"]
-
 KINDS = {"v": 3, "vt": 2, "vn": 3}  # of lines with numbers, and how many of them count
 
 

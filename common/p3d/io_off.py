@@ -10,8 +10,6 @@ from .io_files import NO_SUCH, Rows, fan, format_rows, read_bytes, refuse, write
 from .meshes import Meshes
 from .textures import TexturesAtlas, TexturesVertex
 
-__all__ = ["read_off", "write_off"]
-
 HEADER = re.compile(rb"(?:C?OFF\s*)?(\d{1,15})\s+(\d{1,15})(?:[ \t]+\d+)?[ \t]*(?:\n|$)", re.IGNORECASE)
 
 

@@ -4,8 +4,6 @@ import numpy as np
 
 from .io_files import Rows
 
-__all__ = ["TYPES", "read_elements"]
-
 NAMES = "char uchar short ushort int uint float double int8 uint8 int16 uint16 int32 uint32 float32 float64".split()
 TYPES = dict(zip(NAMES, "i1 u1 i2 u2 i4 u4 f4 f8".split() * 2, strict=True))
 ORDERS = {"ascii": "", "binary_little_endian": "<", "binary_big_endian": ">"}

@@ -10,8 +10,6 @@ from torch.nn import functional as F
 from .interpolate import sample_grids
 from .packing import list_to_padded
 
-__all__: list[str] = []
-
 
 def sample_images(
     images: Sequence[Tensor],
