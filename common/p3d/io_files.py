@@ -3,6 +3,7 @@
 Memory is bounded by the bytes that a file has, whatever its counts promise.
 """
 
+import contextlib
 import io
 import os
 import re
@@ -67,17 +68,15 @@ def starts_of_runs(inside: np.ndarray) -> np.ndarray:
 
 def parse_numbers(text: bytes, count: int, name: str, dtype=np.float64, first_line: int = 1) -> np.ndarray:
     """The (count,) words of a text as numbers; ValueError names the line of one that is not."""
-    try:
+    with contextlib.suppress(ValueError):
         values = np.fromstring(text, dtype, sep=" ") if count else np.zeros(0, dtype)
         if len(values) == count:
             return values
-    except ValueError:
-        pass
     word = re.search(rb"(?i)(?<!\S)(?!(?:%s)(?!\S))\S+" % NUMBERS[dtype], text)
-    if word:
-        line = first_line + text.count(b"\n", 0, word.start())
-        raise ValueError(f"{name}, line {line}: not a number: {word[0][:24]!r}")
-    raise ValueError(f"{name}: its numbers cannot be read")
+    if not word:
+        raise ValueError(f"{name}: its numbers cannot be read")
+    line = first_line + text.count(b"\n", 0, word.start())
+    raise ValueError(f"{name}, line {line}: not a number: {word[0][:24]!r}")
 
 
 def count_words(text: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -99,11 +98,7 @@ class Rows:
         self.numbers = parse_numbers(text[: self.end], int(self.sizes.sum()), name, first_line=first_line)
 
     def columns(self, rows: slice, lists: list[bool], what: str) -> list:
-        """The columns of some rows: (R,) numbers, or of a list (starts, sizes, items).
-
-        Raises:
-            ValueError: a row of more or fewer numbers.
-        """
+        """The columns of some rows: (R,) numbers, or of a list (starts, sizes, items); ValueError for other lengths."""
         columns, at, lines = [], self.starts[rows], self.lines[rows]
         stop = at + self.sizes[rows]
         length = f"A line of {what} data did not have the specified length."
@@ -142,11 +137,7 @@ def format_rows(row: str, rows: Tensor) -> bytes:
 
 
 def read_image(data: bytes, name: str) -> Tensor:
-    """(H, W, 3) float32 in [0, 1] of an image file's bytes, without alpha.
-
-    Raises:
-        ValueError: no image of a known format, or more pixels than its bytes can hold.
-    """
+    """(H, W, 3) float32 in [0, 1] of an image file's bytes, without alpha; ValueError if they are none, or too few."""
     try:
         with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
             if image.width * image.height > min(MOST_PIXELS, MOST_PIXELS_PER_BYTE * len(data)):

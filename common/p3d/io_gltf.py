@@ -49,10 +49,10 @@ class GltfFile:
                 raise ValueError(f"{name}: glTF version {version} is not read, only 2")
             while at < len(data):
                 size, kind = struct.unpack_from("<I4s", data, at)
-                if at + 8 + size > len(data):
-                    raise ValueError(f"{name}: truncated: it ends within a chunk of {size} bytes")
-                chunks.setdefault(kind, data[at + 8 : at + 8 + size])
                 at += 8 + size
+                if at > len(data):
+                    raise ValueError(f"{name}: truncated: it ends within a chunk of {size} bytes")
+                chunks.setdefault(kind, data[at - size : at])
             data, self.buffers[0] = chunks[b"JSON"], chunks.get(b"BIN\0")
         self.json = json.loads(data)
         needed = set(self.json.get("extensionsRequired", [])) - EXTENSIONS
@@ -124,6 +124,7 @@ class GltfFile:
                 columns = (step, step + 1 + step % 2, step + 2 - step % 2)
             faces = indices.reshape(-1, 3) if mode == 4 else indices[np.stack(columns, 1)]
             refuse(((faces < 0) | (faces >= len(local))).any(1), NO_SUCH, name)
+            faces = faces[:, ::-1].copy() if np.linalg.det(matrix[:3, :3]) < 0 else faces  # a mirror turns them around
             verts = local.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
             parts.append((primitive, torch.from_numpy(verts.astype(np.float32)), torch.from_numpy(faces)))
         return parts

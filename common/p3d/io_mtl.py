@@ -15,8 +15,7 @@ Materials = dict[str, dict[str, Tensor]]
 def parse_mtl(data: bytes, name: str) -> tuple[Materials, dict[str, str]]:
     """Each material's colours (3,) and shininess (1,), and the path of its diffuse texture's file.
 
-    Raises:
-        ValueError: too few numbers, or none; names file and line.
+    ValueError, with file and line, for too few numbers, or none.
     """
     materials, textures, material, properties = {}, {}, "", {}
     for number, line in enumerate(data.splitlines(), 1):

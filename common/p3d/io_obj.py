@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .io_files import format_rows, png_bytes, read_bytes, write_bytes
 from .io_mtl import load_materials, make_atlas
@@ -159,7 +160,7 @@ def _load(f, load_textures: bool, create_atlas: bool, atlas_size: int, wrap: str
         warnings.warn("No mtl file provided", stacklevel=3)
     if create_atlas:
         has = (texture >= 0) & (texture < len(uvs))
-        corners = torch.cat((uvs, torch.full((1, 2), torch.nan)))[torch.where(has, texture, -1)]
+        corners = F.pad(uvs, (0, 0, 0, 1), value=torch.nan)[torch.where(has, texture, -1)]
         if wrap == "repeat" and bool(((corners < 0) | (corners > 1)).any()):
             corners = corners % 1
         corners = corners.clamp(0, 1) if wrap == "clamp" else corners

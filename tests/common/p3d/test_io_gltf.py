@@ -65,6 +65,13 @@ def test_gltf_without_scenes_starts_at_nodes_that_are_no_children(write):
     torch.testing.assert_close(mesh.verts_packed(), VERTS + torch.tensor([0.0, 0, 3]))
 
 
+def test_gltf_mirrored_nodes_keep_their_outside(write):
+    nodes = [{"mesh": 0}, {"mesh": 0, "scale": [1, 1, -1]}]
+    mesh = IO().load_mesh(write("m.gltf", gltf(FACES.numpy().astype("uint8"), nodes)))
+    plain, mirrored = mesh.faces_normals_packed().split(2)
+    torch.testing.assert_close(mirrored, plain * torch.tensor([1.0, 1, -1]))
+
+
 def test_gltf_strips_fans_and_no_indices(write):
     order = np.array([0, 1, 3, 2], np.uint8)
     strip = IO().load_mesh(write("s.gltf", gltf(order, [{"mesh": 0}], {"mode": 5})))
