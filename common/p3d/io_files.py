@@ -3,8 +3,10 @@
 Memory is bounded by the bytes that a file has, whatever its counts promise.
 """
 
+import contextlib
 import io
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -13,18 +15,19 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-__all__ = ["Rows", "check_faces", "fan", "format_rows", "read_bytes", "read_image", "read_linked", "write_bytes"]
-
 IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "TGA", "TIFF", "GIF", "PPM")
-BLANK = np.isin(np.arange(256), list(b" \t\n\v\f\r"))
+BLANK = np.isin(np.arange(256), list(b" \t\n\v\f\r"))  # which characters are white space
+NUMBERS = {np.int64: rb"[-+]?\d+", np.float64: rb"[-+]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|nan|inf(?:inity)?)"}
+NO_SUCH = "Faces have invalid indices: no such vertex, texture coordinate or normal"
 MOST_PIXELS, MOST_PIXELS_PER_BYTE = 2**26, 8256  # the latter is deflate's limit at one bit a pixel
 
 
 def read_bytes(f) -> tuple[bytes, str]:
     """All bytes of a path or of a stream, binary or text, and its name for messages."""
-    data = Path(f).read_bytes() if isinstance(f, str | Path) else f.read()
-    name = f if isinstance(f, str | Path) else getattr(f, "name", "stream")
-    return data.encode() if isinstance(data, str) else data, str(name)
+    if isinstance(f, str | Path):
+        return Path(f).read_bytes(), str(f)
+    data = f.read()
+    return data.encode() if isinstance(data, str) else data, str(getattr(f, "name", "stream"))
 
 
 def read_linked(path: str) -> bytes | None:
@@ -49,44 +52,38 @@ def write_bytes(f, data: bytes) -> None:
         raise
 
 
+def refuse(wrong: np.ndarray, problem: str, name: str, lines: np.ndarray | None = None, strict: bool = True) -> None:
+    """ValueError, or a warning if not strict, that names the line (of no `lines`: the number) of the first `wrong`."""
+    if wrong.any():
+        place = f"face {wrong.argmax()}" if lines is None else f"line {lines[wrong.argmax()]}"
+        if strict:
+            raise ValueError(f"{name}, {place}: {problem}")
+        warnings.warn(f"{name}, {place}: {problem}", stacklevel=5)
+
+
 def starts_of_runs(inside: np.ndarray) -> np.ndarray:
     """Where runs of True in (N,) begin."""
     return np.flatnonzero(inside & ~np.append(False, inside[:-1]))
 
 
-def is_blank(text: np.ndarray) -> np.ndarray:
-    """Which characters, uint8, are white space."""
-    return BLANK[text]
-
-
-def refuse(wrong: np.ndarray, problem: str, name: str, lines: np.ndarray) -> None:
-    """Raises ValueError, naming the line of the first, if any is `wrong`."""
-    if wrong.any():
-        raise ValueError(f"{name}, line {lines[wrong.argmax()]}: {problem}")
-
-
 def parse_numbers(text: bytes, count: int, name: str, dtype=np.float64, first_line: int = 1) -> np.ndarray:
     """The (count,) words of a text as numbers; ValueError names the line of one that is not."""
-    try:
+    with contextlib.suppress(ValueError):
         values = np.fromstring(text, dtype, sep=" ") if count else np.zeros(0, dtype)
         if len(values) == count:
             return values
-    except ValueError:
-        pass
-    for line, row in enumerate(text.split(b"\n"), first_line):
-        for word in row.split():
-            try:
-                (int if dtype is np.int64 else float)(word.replace(b"_", b"?"))
-            except ValueError:
-                raise ValueError(f"{name}, line {line}: not a number: {word[:24]!r}") from None
-    raise ValueError(f"{name}: its numbers cannot be read")
+    word = re.search(rb"(?i)(?<!\S)(?!(?:%s)(?!\S))\S+" % NUMBERS[dtype], text)
+    if not word:
+        raise ValueError(f"{name}: its numbers cannot be read")
+    line = first_line + text.count(b"\n", 0, word.start())
+    raise ValueError(f"{name}, line {line}: not a number: {word[0][:24]!r}")
 
 
 def count_words(text: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Number of words on each line (L,), and where each line ends (L,)."""
     characters = np.frombuffer(text, np.uint8)
     ends = np.append(np.flatnonzero(characters == 10), len(characters))
-    return np.diff(np.searchsorted(starts_of_runs(~is_blank(characters)), ends), prepend=0), ends
+    return np.diff(np.searchsorted(starts_of_runs(~BLANK[characters]), ends), prepend=0), ends
 
 
 class Rows:
@@ -97,16 +94,11 @@ class Rows:
         filled = np.flatnonzero(words)[:limit]
         self.name, self.sizes, self.lines = name, words[filled], filled + first_line
         self.starts = np.cumsum(self.sizes) - self.sizes
-        text = text[: ends[filled[-1]] if len(filled) else 0]
-        self.end = len(text)
-        self.numbers = parse_numbers(text, int(self.sizes.sum()), name, first_line=first_line)
+        self.end = ends[filled[-1]] if len(filled) else 0
+        self.numbers = parse_numbers(text[: self.end], int(self.sizes.sum()), name, first_line=first_line)
 
     def columns(self, rows: slice, lists: list[bool], what: str) -> list:
-        """The columns of some rows: (R,) numbers, or of a list (starts, sizes, items).
-
-        Raises:
-            ValueError: a row of more or fewer numbers.
-        """
+        """The columns of some rows: (R,) numbers, or of a list (starts, sizes, items); ValueError for other lengths."""
         columns, at, lines = [], self.starts[rows], self.lines[rows]
         stop = at + self.sizes[rows]
         length = f"A line of {what} data did not have the specified length."
@@ -136,18 +128,7 @@ def fan(starts: np.ndarray, sizes: np.ndarray, grouped: bool = False) -> tuple[n
     if grouped and (sizes == sizes[:1]).all():
         order = np.argsort(step, kind="stable")
         polygon, step = polygon[order], step[order]
-    first = starts[polygon]
-    return np.stack((first, first + step + 1, first + step + 2), 1), polygon
-
-
-def check_faces(wrong: np.ndarray, name: str, lines: np.ndarray | None, strict: bool) -> None:
-    """A warning, or if strict a ValueError, if any face is `wrong` (F,), that names its line or number."""
-    if wrong.any():
-        place = f"face {wrong.argmax()}" if lines is None else f"line {lines[wrong.argmax()]}"
-        message = f"{name}, {place}: Faces have invalid indices: no such vertex, texture coordinate or normal"
-        if strict:
-            raise ValueError(message)
-        warnings.warn(message, stacklevel=5)
+    return starts[polygon][:, None] + np.stack((0 * step, step + 1, step + 2), 1), polygon
 
 
 def format_rows(row: str, rows: Tensor) -> bytes:
@@ -156,11 +137,7 @@ def format_rows(row: str, rows: Tensor) -> bytes:
 
 
 def read_image(data: bytes, name: str) -> Tensor:
-    """(H, W, 3) float32 in [0, 1] of an image file's bytes, without alpha.
-
-    Raises:
-        ValueError: no image of a known format, or more pixels than its bytes can hold.
-    """
+    """(H, W, 3) float32 in [0, 1] of an image file's bytes, without alpha; ValueError if they are none, or too few."""
     try:
         with Image.open(io.BytesIO(data), formats=IMAGE_FORMATS) as image:
             if image.width * image.height > min(MOST_PIXELS, MOST_PIXELS_PER_BYTE * len(data)):
@@ -170,3 +147,10 @@ def read_image(data: bytes, name: str) -> Tensor:
         reason = "of no known format" if isinstance(error, UnidentifiedImageError) else error
         raise ValueError(f"{name}: not a readable image: {reason}") from None
     return torch.from_numpy(pixels).float().div_(255.0)
+
+
+def png_bytes(image: Tensor) -> bytes:
+    """A png file's bytes of an image (H, W, 3) in [0, 1]."""
+    stream = io.BytesIO()
+    Image.fromarray((image.detach().cpu().clamp(0, 1) * 255).round().byte().numpy()).save(stream, format="PNG")
+    return stream.getvalue()

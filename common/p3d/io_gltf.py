@@ -1,7 +1,6 @@
 """glTF 2.0 meshes (Khronos, "glTF 2.0 Specification"): glb and gltf files read, glb written."""
 
 import base64
-import io
 import json
 import os
 import struct
@@ -9,15 +8,12 @@ import urllib.parse
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from .io_files import check_faces, read_bytes, read_image, read_linked, write_bytes
+from .io_files import NO_SUCH, png_bytes, read_bytes, read_image, read_linked, refuse, write_bytes
 from .meshes import Meshes, join_meshes_as_scene
 from .rotations import quaternion_to_matrix
 from .textures import TexturesUV, TexturesVertex
-
-__all__ = ["read_gltf", "write_glb"]
 
 COMPONENTS = {5120: "<i1", 5121: "<u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
@@ -53,10 +49,10 @@ class GltfFile:
                 raise ValueError(f"{name}: glTF version {version} is not read, only 2")
             while at < len(data):
                 size, kind = struct.unpack_from("<I4s", data, at)
-                if at + 8 + size > len(data):
-                    raise ValueError(f"{name}: truncated: it ends within a chunk of {size} bytes")
-                chunks.setdefault(kind, data[at + 8 : at + 8 + size])
                 at += 8 + size
+                if at > len(data):
+                    raise ValueError(f"{name}: truncated: it ends within a chunk of {size} bytes")
+                chunks.setdefault(kind, data[at - size : at])
             data, self.buffers[0] = chunks[b"JSON"], chunks.get(b"BIN\0")
         self.json = json.loads(data)
         needed = set(self.json.get("extensionsRequired", [])) - EXTENSIONS
@@ -90,15 +86,17 @@ class GltfFile:
 
     def nodes(self) -> list[tuple[dict, np.ndarray]]:
         """The scene's nodes with a mesh, and their transforms (4, 4) of column vectors."""
-        every = range(len(self.json.get("nodes", [])))
-        roots = self.item("scenes", self.json.get("scene", 0))["nodes"] if "scenes" in self.json else every
+        if "scenes" in self.json:
+            roots = self.item("scenes", self.json.get("scene", 0)).get("nodes", [])
+        else:
+            nodes = self.json.get("nodes", [])
+            roots = set(range(len(nodes))).difference(*(node.get("children", []) for node in nodes))
         waiting, seen, found = [(root, np.eye(4)) for root in roots], set(), []
         for index, parent in waiting:  # which grows
             if index in seen:
                 raise ValueError(f"{self.name}: node {index} is reached twice")
             seen.add(index)
-            node = self.item("nodes", index)
-            local = np.eye(4)
+            node, local = self.item("nodes", index), np.eye(4)
             if "matrix" in node:
                 local = np.array(node["matrix"], np.float64).reshape(4, 4).T
             else:  # scaled, then rotated, then moved
@@ -125,7 +123,8 @@ class GltfFile:
             if mode == 5:  # a strip
                 columns = (step, step + 1 + step % 2, step + 2 - step % 2)
             faces = indices.reshape(-1, 3) if mode == 4 else indices[np.stack(columns, 1)]
-            check_faces(((faces < 0) | (faces >= len(local))).any(1), name, None, strict=True)
+            refuse(((faces < 0) | (faces >= len(local))).any(1), NO_SUCH, name)
+            faces = faces[:, ::-1].copy() if np.linalg.det(matrix[:3, :3]) < 0 else faces  # a mirror turns them around
             verts = local.astype(np.float64) @ matrix[:3, :3].T + matrix[:3, 3]
             parts.append((primitive, torch.from_numpy(verts.astype(np.float32)), torch.from_numpy(faces)))
         return parts
@@ -186,7 +185,8 @@ class GltfFile:
 def write_glb(meshes: Meshes, f, binary: bool | None = None, **_) -> None:
     """Writes a mesh with its vertex colours or its image; vertices with several texture coordinates are split."""
     verts, faces, textures = meshes.verts_list()[0].detach().cpu(), meshes.faces_list()[0].cpu(), meshes.textures
-    arrays, image, primitive, scene = {}, None, {"indices": 1}, {}
+    arrays, image, primitive = {}, b"", {"indices": 1}
+    scene = {"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}]}
     if isinstance(textures, TexturesVertex):
         arrays["COLOR_0"] = textures.verts_features_list()[0][:, :3]
     elif isinstance(textures, TexturesUV):
@@ -195,15 +195,13 @@ def write_glb(meshes: Meshes, f, binary: bool | None = None, **_) -> None:
             pairs, index = torch.stack((faces, corners), 2).view(-1, 2).unique(dim=0, return_inverse=True)
             verts, uvs, faces = verts[pairs[:, 0]], uvs[pairs[:, 1]], index.view(-1, 3)
         arrays["TEXCOORD_0"] = torch.stack((uvs[:, 0], 1 - uvs[:, 1]), 1)
-        pixels, image = (textures.maps_list()[0].detach().cpu()[..., :3].clamp(0, 1) * 255).round(), io.BytesIO()
-        Image.fromarray(pixels.numpy().astype(np.uint8)).save(image, format="PNG")
-        scene = {"images": [{"mimeType": "image/png", "bufferView": 3}], "textures": [{"source": 0}]}
+        image = png_bytes(textures.maps_list()[0][..., :3])
+        scene |= {"images": [{"mimeType": "image/png", "bufferView": 3}], "textures": [{"source": 0}]}
         scene["materials"] = [{"pbrMetallicRoughness": {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0}}]
         primitive["material"] = 0
     arrays = {"POSITION": verts, "indices": faces.reshape(-1, 1), **arrays}
-    accessors, views, chunk = _chunk(arrays, b"" if image is None else image.getvalue())
+    accessors, views, chunk = _chunk(arrays, image)
     primitive["attributes"] = {key: k for k, key in enumerate(arrays) if key != "indices"}
-    scene |= {"asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}]}
     scene |= {"meshes": [{"primitives": [primitive]}], "accessors": accessors, "bufferViews": views}
     text = json.dumps({**scene, "buffers": [{"byteLength": len(chunk)}]}).encode()
     text += b" " * (-len(text) % 4)

@@ -8,17 +8,14 @@ from torch.nn import functional as F
 
 from .io_files import read_image, read_linked
 
-__all__ = ["load_materials", "make_atlas"]
-
 PROPERTIES = {"Ka": "ambient_color", "Kd": "diffuse_color", "Ks": "specular_color", "Ns": "shininess"}
 Materials = dict[str, dict[str, Tensor]]
 
 
 def parse_mtl(data: bytes, name: str) -> tuple[Materials, dict[str, str]]:
-    """Each material's colours (3,) and shininess (1,), and the file name of its diffuse texture.
+    """Each material's colours (3,) and shininess (1,), and the path of its diffuse texture's file.
 
-    Raises:
-        ValueError: too few numbers, or none; names file and line.
+    ValueError, with file and line, for too few numbers, or none.
     """
     materials, textures, material, properties = {}, {}, "", {}
     for number, line in enumerate(data.splitlines(), 1):
@@ -27,7 +24,7 @@ def parse_mtl(data: bytes, name: str) -> tuple[Materials, dict[str, str]]:
         if keyword == "newmtl":
             material, properties = value, materials.setdefault(value, {})
         elif keyword == "map_Kd":
-            textures[material] = value.replace("\\", "/")
+            textures[material] = os.path.normpath(os.path.join(os.path.dirname(name), value.replace("\\", "/")))
         elif keyword in PROPERTIES:
             width = 1 if keyword == "Ns" else 3
             try:
@@ -43,20 +40,18 @@ def load_materials(libraries: list[str], used: list[str]) -> tuple[Materials, di
 
     Warns of files that are not there; ValueError for those that are not what they should be.
     """
-    materials, paths, images = {}, {}, {}
+    materials, paths = {}, {}
     for library in libraries:
         data = read_linked(library)
         if data is not None:
             found, textures = parse_mtl(data, library)
-            materials.update(found)
-            paths.update({name: os.path.join(os.path.dirname(library), path) for name, path in textures.items()})
+            materials |= found
+            paths |= textures
     names = used or (list(materials) if len(materials) == 1 else [])
-    for path in {os.path.normpath(paths[name]): None for name in names if name in paths}:
-        data = read_linked(path)
-        images[path] = None if data is None else read_image(data, path)
-    images = {name: images[os.path.normpath(paths[name])] for name in names if name in paths}
-    images = {name: image for name, image in images.items() if image is not None}
-    return {name: materials[name] for name in names if name in materials}, images
+    files = {path: read_linked(path) for path in dict.fromkeys(paths[name] for name in names if name in paths)}
+    images = {path: read_image(data, path) for path, data in files.items() if data is not None}
+    colors = {name: materials[name] for name in names if name in materials}
+    return colors, {name: images[paths[name]] for name in names if paths.get(name) in images}
 
 
 def make_atlas(colors: Materials, images: dict, names: list[str], material: Tensor, uvs: Tensor, size: int) -> Tensor:

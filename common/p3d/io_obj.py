@@ -5,12 +5,11 @@ import warnings
 from collections import namedtuple
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
-from .io_files import format_rows, read_bytes, write_bytes
+from .io_files import format_rows, png_bytes, read_bytes, write_bytes
 from .io_mtl import load_materials, make_atlas
 from .io_obj_text import parse_obj
 from .meshes import Meshes, join_meshes_as_batch
@@ -60,7 +59,7 @@ def load_objs_as_meshes(
     """A batch of the meshes of several files, textured by the first image of each or by an atlas; see `load_obj`.
 
     Raises:
-        ValueError: as `load_obj`, and for faces that index missing vertices.
+        ValueError: as `load_obj`, and for faces that index missing vertices, or texture coordinates if it has any.
     """
     meshes, options = [], (load_textures, create_texture_atlas, texture_atlas_size, texture_wrap, device or "cpu")
     for f in files:
@@ -83,10 +82,11 @@ def read_obj(f, include_textures: bool = True, device="cpu", **options) -> Meshe
 
 def write_obj(meshes: Meshes, f, binary: bool | None = None, decimal_places: int | None = None, **_) -> None:
     """Writes a mesh, with its image if it has one."""
-    names, textures = ("verts_uvs", "faces_uvs", "maps"), meshes.textures
-    uv = [getattr(textures, f"{name}_list")()[0] if isinstance(textures, TexturesUV) else None for name in names]
-    verts, faces = meshes.verts_list()[0], meshes.faces_list()[0]
-    save_obj(f, verts, faces, decimal_places, verts_uvs=uv[0], faces_uvs=uv[1], texture_map=uv[2])
+    given, textures = {}, meshes.textures
+    if isinstance(textures, TexturesUV):
+        given = {"verts_uvs": textures.verts_uvs_list()[0], "faces_uvs": textures.faces_uvs_list()[0]}
+        given["texture_map"] = textures.maps_list()[0]
+    save_obj(f, meshes.verts_list()[0], meshes.faces_list()[0], decimal_places, **given)
 
 
 def save_obj(
@@ -112,21 +112,24 @@ def save_obj(
         warnings.warn("Empty 'verts' and 'faces' arguments provided", stacklevel=2)
     if bool(((faces < 0) | (faces >= len(verts))).any()):
         warnings.warn("Faces have invalid indices", stacklevel=2)
-    textured = isinstance(f, str | Path) and not any(t is None for t in (verts_uvs, faces_uvs, texture_map))
-    path, number = Path(f if textured else "mesh"), f"%.{6 if decimal_places is None else decimal_places}f"
-    text = f"\nmtllib {path.stem}.mtl\nusemtl mesh\n\n".encode() if textured else b""
-    for kind, rows in (("v", verts), ("vn", normals), ("vt", verts_uvs if textured else None)):
-        if rows is not None and len(rows):
-            text += format_rows(f"{kind} {' '.join([number] * rows.shape[1])}\n", rows)
+    if not isinstance(f, str | Path) or any(t is None for t in (verts_uvs, faces_uvs, texture_map)):
+        verts_uvs = faces_uvs = texture_map = None
+    text, number = b"", f"%.{6 if decimal_places is None else decimal_places}f"
+    if texture_map is not None:
+        path = Path(f)
+        text = f"\nmtllib {path.stem}.mtl\nusemtl mesh\n\n".encode()
+    for kind, rows in (("v", verts), ("vn", normals), ("vt", verts_uvs)):
+        if rows is not None:
+            text += format_rows(f"{kind}{f' {number}' * rows.shape[-1]}\n", rows)
     if len(faces):
-        corner = "%d" + ("/%d" if textured else "/" * (normals is not None)) + "/%d" * (normals is not None)
-        indices = [i.cpu() for i in (faces, faces_uvs if textured else None, faces_normals_idx) if i is not None]
-        text += format_rows(f"f {corner} {corner} {corner}\n", torch.stack(indices, 2).flatten(1) + 1)[:-1]
+        columns = (faces, faces_uvs, faces_normals_idx)
+        corner = "/".join("" if indices is None else "%d" for indices in columns).rstrip("/")
+        table = torch.stack([indices.cpu() for indices in columns if indices is not None], 2)
+        text += format_rows(f"f {corner} {corner} {corner}\n", table.flatten(1) + 1)[:-1]
     write_bytes(f, text)
-    if textured:
-        pixels = (texture_map.detach().cpu().clamp(0, 1) * 255).round().byte()
-        Image.fromarray(pixels.numpy()).save(path.with_suffix(".png"))
-        path.with_suffix(".mtl").write_text(f"newmtl mesh\nmap_Kd {path.stem}.png\n")
+    if texture_map is not None:
+        write_bytes(path.with_suffix(".png"), png_bytes(texture_map))
+        write_bytes(path.with_suffix(".mtl"), f"newmtl mesh\nmap_Kd {path.stem}.png\n".encode())
 
 
 def _check_shapes(verts, faces, normals, faces_normals_idx, verts_uvs, faces_uvs, texture_map) -> None:
@@ -140,13 +143,14 @@ def _check_shapes(verts, faces, normals, faces_normals_idx, verts_uvs, faces_uvs
 
 
 def _load(f, load_textures: bool, create_atlas: bool, atlas_size: int, wrap: str | None, device, strict: bool):
+    """What `load_obj` gives; if strict, missing vertices and texture coordinates are errors."""
     if wrap not in ("repeat", "clamp", None):
         raise ValueError(f"texture_wrap must be 'repeat', 'clamp' or None, got {wrap!r}")
     data, name = read_bytes(f)
     tables, indices, material, names, libraries = parse_obj(data, name, strict)
-    verts, uvs, normals = (torch.from_numpy(table.astype(np.float32)) for table in tables)
+    verts, uvs, normals = map(torch.from_numpy, tables)
     vert, texture, normal = torch.from_numpy(indices).unbind(1)
-    colors = images = atlas = None
+    material, colors, images, atlas = torch.from_numpy(material), None, None, None
     if load_textures and libraries:
         folder = os.path.dirname(f) if isinstance(f, str | Path) else ""
         colors, images = load_materials([os.path.join(folder, library) for library in libraries], names)
@@ -156,15 +160,19 @@ def _load(f, load_textures: bool, create_atlas: bool, atlas_size: int, wrap: str
         warnings.warn("No mtl file provided", stacklevel=3)
     if create_atlas:
         has = (texture >= 0) & (texture < len(uvs))
-        corners = torch.cat((uvs, torch.full((1, 2), torch.nan)))[torch.where(has, texture, -1)]
+        corners = F.pad(uvs, (0, 0, 0, 1), value=torch.nan)[torch.where(has, texture, -1)]
         if wrap == "repeat" and bool(((corners < 0) | (corners > 1)).any()):
             corners = corners % 1
         corners = corners.clamp(0, 1) if wrap == "clamp" else corners
-        atlas = make_atlas(colors or {}, images or {}, names, torch.from_numpy(material), corners, atlas_size)
-        atlas = atlas.to(device)
-    if colors is not None:
-        colors = {key: {k: t.to(device) for k, t in value.items()} for key, value in colors.items()}
-        images = {key: image.to(device) for key, image in images.items()}
-    faces = Faces(*(index.contiguous().to(device) for index in (vert, normal, texture, torch.from_numpy(material))))
-    normals, uvs = (rows.to(device) if len(rows) else None for rows in (normals, uvs))
-    return verts.to(device), faces, Properties(normals, uvs, colors, images, atlas)
+        atlas = make_atlas(colors or {}, images or {}, names, material, corners, atlas_size)
+    normals, uvs = (rows if len(rows) else None for rows in (normals, uvs))
+    faces = Faces(*(index.contiguous().to(device) for index in (vert, normal, texture, material)))
+    properties = (_to(thing, device) for thing in (normals, uvs, colors, images, atlas))
+    return verts.to(device), faces, Properties(*properties)
+
+
+def _to(thing: Tensor | dict | None, device):
+    """A tensor, or all in a dictionary, on a device."""
+    if isinstance(thing, dict):
+        return {key: _to(value, device) for key, value in thing.items()}
+    return None if thing is None else thing.to(device)

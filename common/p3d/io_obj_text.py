@@ -6,9 +6,7 @@ import warnings
 
 import numpy as np
 
-from .io_files import check_faces, count_words, fan, is_blank, parse_numbers, refuse, starts_of_runs
-
-__all__ = ["parse_obj"]
+from .io_files import BLANK, NO_SUCH, count_words, fan, parse_numbers, refuse, starts_of_runs
 
 KINDS = {"v": 3, "vt": 2, "vn": 3}  # of lines with numbers, and how many of them count
 
@@ -24,20 +22,20 @@ def parse_obj(data: bytes, name: str, strict: bool):
     breaks = text == 10
     ends = np.flatnonzero(breaks)
     starts = np.append(0, ends[:-1] + 1)
-    first, second, third = (text[np.minimum(starts + k, len(text) - 1)] for k in range(3))
-    kinds = np.zeros(len(starts), np.uint8)
+    letters = [text[np.minimum(starts + k, len(text) - 1)] for k in range(3)]
+    kinds, lines = np.zeros(len(starts), np.uint8), []
     for kind, word in enumerate((*KINDS, "f"), 1):
-        after = second if len(word) == 1 else third
-        kinds[(first == ord(word[0])) & is_blank(after) & ((second == ord(word[-1])) | (len(word) == 1))] = kind
-        text[starts[kinds == kind] + len(word) - 1] = ord(" ")
-    text[starts[kinds > 0]] = ord(" ")
+        matches = [column == ord(letter) for column, letter in zip(letters, word, strict=False)]
+        here = np.flatnonzero(np.all([*matches, BLANK[letters[len(word)]]], 0))
+        text[starts[here, None] + np.arange(len(word))] = ord(" ")
+        kinds[here] = kind
+        lines.append(here)
     kind_of_character = np.repeat(kinds, ends - starts + 1)
     texts = [text[(kind_of_character == kind) | breaks].tobytes() for kind in range(1, 5)]
-    lines = [np.flatnonzero(kinds == kind) for kind in range(1, 5)]
     tables = [_table(*rest, name) for rest in zip(texts, lines, KINDS, strict=False)]
     indices, polygon = _faces(texts[3], lines, name, strict)
     names, libraries, lines_of_use, uses = {}, [], [], [-1]
-    for line in np.flatnonzero((first == ord("u")) | (first == ord("m"))):
+    for line in np.flatnonzero((letters[0] == ord("u")) | (letters[0] == ord("m"))):
         keyword, *rest = os.fsdecode(data[starts[line] : ends[line]]).strip().split(None, 1)
         if keyword in ("mtllib", "usemtl") and not rest:
             raise ValueError(f"{name}, line {line + 1}: {keyword}: material file name or material is not specified")
@@ -63,18 +61,18 @@ def _logical_lines(data: bytes) -> bytes:
 
 
 def _table(text: bytes, lines: np.ndarray, kind: str, name: str) -> np.ndarray:
-    """(R, width) float64: the first numbers on these lines of a text."""
+    """(R, width) float32: the first numbers on these lines of a text."""
     words, width = count_words(text)[0][lines], KINDS[kind]
     refuse(words < width, f"{kind} does not have {width} values", name, lines + 1)
     values = parse_numbers(text, int(words.sum()), name)
-    return values[(np.cumsum(words) - words)[:, None] + np.arange(width)]
+    return values[(np.cumsum(words) - words)[:, None] + np.arange(width)].astype(np.float32)
 
 
 def _faces(text: bytes, lines: list[np.ndarray], name: str, strict: bool) -> tuple[np.ndarray, np.ndarray]:
     """Indices (T, 3 properties, 3 corners) of the triangles, from 0, -1 for none; and the polygon of each."""
     sizes, numbering = count_words(text)[0][lines[3]], lines[3] + 1
     characters = np.frombuffer(text, np.uint8)
-    slash, blank = characters == ord("/"), is_blank(characters)
+    slash, blank = characters == ord("/"), BLANK[characters]
     words, slashes, numbers = starts_of_runs(~blank), np.flatnonzero(slash), starts_of_runs(~(blank | slash))
     values = parse_numbers(text.replace(b"/", b" "), len(numbers), name, np.int64)
     face, table = np.repeat(np.arange(len(sizes)), sizes), np.zeros((len(words), 3), np.int64)
@@ -83,16 +81,16 @@ def _faces(text: bytes, lines: list[np.ndarray], name: str, strict: bool) -> tup
     refuse(excess, "Face vertices can only have 3 properties", name, numbering[face])
     corner = np.searchsorted(words, numbers, side="right") - 1
     table[corner, np.searchsorted(slashes, numbers) - before[corner]] = values
-    bad = np.zeros(len(words), bool)
     for k in range(3):  # counted from 1, or back from the last one defined so far
         given = table[:, k] != 0
         count = np.bincount(face, given, len(sizes))
         refuse((count > 0) & (count < sizes), "Vertex properties are inconsistent", name, numbering)
         defined = np.searchsorted(lines[k], lines[3])[face]
         index = np.where(table[:, k] < 0, table[:, k] + defined, table[:, k] - 1)
-        bad |= ((index < 0) | (index >= len(lines[k]))) & (given | (k == 0))
+        bad = ((index < 0) | (index >= len(lines[k]))) & (given | (k == 0))
+        needed = k == 0 or (k == 1 and len(lines[k]) > 0)  # by a mesh; exporters name vt and vn that they leave out
+        refuse(bad, NO_SUCH, name, numbering[face], strict and needed)
         table[:, k] = index
-    check_faces(bad, name, numbering[face], strict)
     if (sizes < 3).any():
         warnings.warn(f"{name}: faces of fewer than 3 vertices are left out", stacklevel=5)
     triangles, polygon = fan(np.cumsum(sizes) - sizes, sizes)

@@ -6,11 +6,9 @@ import warnings
 import numpy as np
 import torch
 
-from .io_files import Rows, check_faces, fan, format_rows, read_bytes, refuse, write_bytes
+from .io_files import NO_SUCH, Rows, fan, format_rows, read_bytes, refuse, write_bytes
 from .meshes import Meshes
 from .textures import TexturesAtlas, TexturesVertex
-
-__all__ = ["read_off", "write_off"]
 
 HEADER = re.compile(rb"(?:C?OFF\s*)?(\d{1,15})\s+(\d{1,15})(?:[ \t]+\d+)?[ \t]*(?:\n|$)", re.IGNORECASE)
 
@@ -44,7 +42,7 @@ def read_off(f, include_textures: bool = True, device="cpu", **_) -> Meshes:
     (starts, corners, _), *colors = rows.columns(slice(count, total), [True] + [False] * after, "face")
     places, polygon = fan(starts, corners, grouped=True)
     faces, textures = rows.numbers[places], None
-    check_faces(~((faces >= 0) & (faces < count) & (faces % 1 == 0)).all(1), name, lines[polygon], strict=True)
+    refuse(~((faces >= 0) & (faces < count) & (faces % 1 == 0)).all(1), NO_SUCH, name, lines[polygon])
     if include_textures and width > 3:
         textures = TexturesVertex([_colors(columns[3:], text, rows.lines[0] - above, 3).to(device)])
     elif include_textures and after:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .io_files import check_faces, fan, format_rows, read_bytes, read_image, read_linked, write_bytes
+from .io_files import NO_SUCH, fan, format_rows, read_bytes, read_image, read_linked, refuse, write_bytes
 from .io_ply_elements import TYPES, read_elements
 from .meshes import Meshes
 from .pointclouds import Pointclouds
@@ -31,21 +31,21 @@ def load_ply(f) -> tuple[Tensor, Tensor]:
 
 def read_ply_mesh(f, include_textures: bool = True, device="cpu", **_) -> Meshes:
     """A mesh with its normals, and with its colours, or the image that the comment TextureFile names."""
-    verts, faces, normals, colors, uvs, comments = _load(f, True, device)
+    verts, faces, given, comments = _load(f, True, device)
     files, textures = [c.split()[-1] for c in comments if "TextureFile" in c], None
-    if include_textures and colors is not None:
-        textures = TexturesVertex([colors])
-    elif include_textures and uvs is not None and files:
+    if include_textures and "colors" in given:
+        textures = TexturesVertex(given["colors"])
+    elif include_textures and "uvs" in given and files:
         path = os.path.join(os.path.dirname(str(f)), files[-1])
         data = read_linked(path)
-        textures = None if data is None else TexturesUV([read_image(data, path).to(device)], [faces], [uvs])
-    return Meshes([verts], [faces], textures, verts_normals=None if normals is None else [normals])
+        textures = None if data is None else TexturesUV([read_image(data, path).to(device)], [faces], given["uvs"])
+    return Meshes([verts], [faces], textures, verts_normals=given.get("normals"))
 
 
 def read_ply_cloud(f, device="cpu", **_) -> Pointclouds:
     """A cloud with its normals, and its colours as features."""
-    points, _, normals, colors, _, _ = _load(f, True, device)
-    return Pointclouds([points], *(None if rows is None else [rows] for rows in (normals, colors)))
+    points, _, given, _ = _load(f, True, device)
+    return Pointclouds([points], given.get("normals"), given.get("colors"))
 
 
 def write_ply_mesh(meshes: Meshes, f, binary=None, decimal_places=None, colors_as_uint8=False, **_) -> None:
@@ -79,50 +79,49 @@ def save_ply(
 
 def _format(verts, faces, normals, colors, ascii: bool, decimal_places: int | None, whole_colors: bool) -> bytes:
     """The file's bytes."""
-    names, kinds, table = _columns({"xyz": verts, "normals": normals, "colors": colors}, whole_colors)
+    table, kinds = _columns({"xyz": verts, "normals": normals, "colors": colors}, whole_colors)
     header = ["ply", f"format {'ascii' if ascii else 'binary_little_endian'} 1.0", f"element vertex {len(verts)}"]
-    header += [f"property {kind} {name}" for kind, name in zip(kinds, names, strict=True)]
+    header += [f"property {kind} {name}" for name, kind in kinds.items()]
     if not len(verts):
         warnings.warn("Empty 'verts' provided", stacklevel=4)
-        return "\n".join([*header, "end_header\n"]).encode()
-    if faces is not None:
+    elif faces is not None:
         if len(faces) and (faces.dim() != 2 or faces.shape[1] != 3):
             raise ValueError(f"faces should be empty or (F, 3), got {tuple(faces.shape)}")
         if bool(((faces < 0) | (faces >= len(verts))).any()):
             warnings.warn("Faces have invalid indices", stacklevel=4)
         header += [f"element face {len(faces)}", "property list uchar int vertex_index"]
+    faces = torch.zeros(0, 3) if faces is None or not len(verts) else faces.detach().cpu().reshape(-1, 3)
     text = "\n".join([*header, "end_header\n"]).encode()
     if ascii:
         number = "%f" if decimal_places is None else f"%.{decimal_places}f"
-        text += format_rows(" ".join("%d" if kind == "uchar" else number for kind in kinds) + "\n", table)
-        return text + (b"" if faces is None else format_rows("3 %d %d %d\n", faces))
-    rows = np.zeros(len(verts), [(name, "<" + TYPES[kind]) for name, kind in zip(names, kinds, strict=True)])
-    for k, name in enumerate(names):
-        rows[name] = table[:, k].numpy()
-    polygons = np.zeros(0 if faces is None else len(faces), [("size", "u1"), ("index", "<i4", 3)])
-    if len(polygons):
-        polygons["size"], polygons["index"] = 3, faces.detach().cpu().numpy()
+        row = " ".join("%d" if kind == "uchar" else number for kind in kinds.values())
+        return text + format_rows(row + "\n", table) + format_rows("3 %d %d %d\n", faces)
+    rows = np.zeros(len(verts), [(name, "<" + TYPES[kind]) for name, kind in kinds.items()])
+    for name, column in zip(kinds, table.T, strict=True):
+        rows[name] = column.numpy()
+    polygons = np.zeros(len(faces), [("size", "u1"), ("index", "<i4", 3)])
+    polygons["size"], polygons["index"] = 3, faces.numpy()
     return text + rows.tobytes() + polygons.tobytes()
 
 
-def _columns(given: dict[str, Tensor | None], whole_colors: bool) -> tuple[list[str], list[str], Tensor]:
-    """Names and types of the vertices' properties, and their values (V, C)."""
-    count, given = len(given["xyz"]), {k: t for k, t in given.items() if t is not None and (len(t) or k == "xyz")}
+def _columns(given: dict[str, Tensor | None], whole_colors: bool) -> tuple[Tensor, dict[str, str]]:
+    """The values (V, C) of the vertices' properties, and the names and types of these."""
+    count, tables, kinds = len(given["xyz"]), [], {}
     for key, rows in given.items():
-        if len(rows) and tuple(rows.shape) != (count, 3):
-            raise ValueError(f"{key} should be empty or ({count}, 3), got {tuple(rows.shape)}")
-    kinds = ["uchar" if key == "colors" and whole_colors else "float" for key in given for _ in range(3)]
-    if "colors" in given and whole_colors:
-        given["colors"] = (given["colors"] * 255).round().clamp(0, 255)
-    names = [name for key in given for name in VERTEX[key].split()]
-    return names, kinds, torch.cat([rows.reshape(-1, 3) for rows in given.values()], 1).detach().cpu()
+        if rows is not None and (len(rows) or key == "xyz"):
+            if len(rows) and tuple(rows.shape) != (count, 3):
+                raise ValueError(f"{key} should be empty or ({count}, 3), got {tuple(rows.shape)}")
+            whole = whole_colors and key == "colors"
+            tables.append((rows * 255).round().clamp(0, 255) if whole else rows.reshape(-1, 3))
+            kinds |= dict.fromkeys(VERTEX[key].split(), "uchar" if whole else "float")
+    return torch.cat(tables, 1).detach().cpu(), kinds
 
 
-def _load(f, strict: bool, device="cpu"):
-    """Vertices (V, 3), triangles (F, 3), normals, colours (V, 3) and texture coordinates (V, 2) or None, comments."""
+def _load(f, strict: bool, device="cpu") -> tuple[Tensor, Tensor, dict[str, list[Tensor]], list[str]]:
+    """Vertices (V, 3), triangles (F, 3), what else of VERTEX the file has, each as a list of one, and comments."""
     data, name = read_bytes(f)
-    _, comments, elements, values = read_elements(data, name)
-    columns, vertices = values.get("vertex", {}), {}
+    comments, elements, values = read_elements(data, name)
+    columns, given = values.get("vertex", {}), {}
     if not {"x", "y", "z"} <= columns.keys() or any(isinstance(column, tuple) for column in columns.values()):
         raise ValueError(f"{name}: Invalid vertices in file.: no x, y, z, or lists")
     for key, parts in VERTEX.items():
@@ -130,18 +129,15 @@ def _load(f, strict: bool, device="cpu"):
             rows = np.stack([columns[part].astype(np.float32) for part in parts.split()], 1)
             bytewise = all(kind[1] == "1" for title, kind, _ in elements["vertex"] if title in parts.split())
             rows = rows / np.float32(255) if key == "colors" and bytewise else rows
-            vertices[key] = torch.from_numpy(rows).to(device)
+            given[key] = [torch.from_numpy(rows).to(device)]
     lists = {title: column for title, column in values.get("face", {}).items() if isinstance(column, tuple)}
     title = next((t for t in ("vertex_index", "vertex_indices", *lists) if t in lists), None)
     if "face" in values and title is None:
         raise ValueError(f"{name}: Unexpected form of faces data.")
     starts, sizes, items = lists.get(title, [np.zeros(0, np.int64)] * 3)
-    if (sizes < 3).any():
-        raise ValueError(f"{name}, face {(sizes < 3).argmax()}: Faces must have at least 3 vertices.")
+    refuse(sizes < 3, "Faces must have at least 3 vertices.", name)
     places, polygon = fan(starts, sizes, grouped=True)
     faces = items[places]
-    wrong = np.zeros(len(sizes), bool)
-    wrong[polygon] = ~((faces >= 0) & (faces < len(vertices["xyz"])) & (faces % 1 == 0)).all(1)
-    check_faces(wrong, name, None, strict)
-    faces = torch.from_numpy(faces.astype(np.int64)).to(device)
-    return vertices["xyz"], faces, *(vertices.get(key) for key in ("normals", "colors", "uvs")), comments
+    wrong = ~((faces >= 0) & (faces < len(columns["x"])) & (faces % 1 == 0)).all(1)
+    refuse(np.bincount(polygon, wrong) > 0, NO_SUCH, name, strict=strict)
+    return given.pop("xyz")[0], torch.from_numpy(faces.astype(np.int64)).to(device), given, comments

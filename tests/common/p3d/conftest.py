@@ -1,4 +1,4 @@
-"""Fixtures of the p3d tests: PyTorch3D's own outputs, and the weights its gradient scalars were made with."""
+"""Fixtures of the p3d tests: PyTorch3D's own outputs, the weights its gradient scalars were made with, files."""
 
 import json
 from collections.abc import Callable
@@ -32,5 +32,17 @@ def wave() -> Callable[[torch.Size, float], Tensor]:
     def make(shape: torch.Size, phase: float) -> Tensor:
         values = np.sin(0.37 * np.arange(int(np.prod(shape))) + phase)
         return torch.from_numpy(values.astype(np.float32)).view(shape)
+
+    return make
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file into the test's folder and gives its path."""
+
+    def make(name: str, content: str | bytes):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
 
     return make
