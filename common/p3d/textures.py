@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .interpolate import interpolate, seen_places, spread
 from .packing import list_to_padded
-from .structures import Forms
+from .structures import Structure
 from .texture_images import paste_images, sample_images, stack_images
 
 __all__ = ["TexturesAtlas", "TexturesBase", "TexturesUV", "TexturesVertex"]
@@ -21,7 +21,7 @@ __all__ = ["TexturesAtlas", "TexturesBase", "TexturesUV", "TexturesVertex"]
 Rows = Sequence[Tensor] | Tensor
 
 
-class TexturesBase(Forms):
+class TexturesBase(Structure):
     """The texture of a batch of N meshes. Subclasses keep one tensor per mesh in each of the lists `_lists` names.
 
     A padded tensor given to the constructor is cut to each mesh's true size once a `Meshes` takes the texture.
@@ -89,21 +89,21 @@ class TexturesBase(Forms):
         name = next(name for name, kind in self._per.items() if kind == 1)
         return sum(len(rows) for rows in getattr(self, name))
 
-    def map(self, function: Callable[[Tensor], Tensor]) -> Self:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Self:
         """A copy with `function` applied to each tensor."""
         return self._replaced({n: getattr(self, n) and [function(t) for t in getattr(self, n)] for n in self._lists})
 
     def clone(self) -> Self:
         """A copy that shares no memory."""
-        return self.map(torch.clone)
+        return self._map(torch.clone)
 
     def detach(self) -> Self:
         """A copy without gradient history."""
-        return self.map(torch.detach)
+        return self._map(torch.detach)
 
     def to(self, device: torch.device | str) -> Self:
         """A copy on a device."""
-        return self.map(lambda tensor: tensor.to(device))
+        return self._map(lambda tensor: tensor.to(device))
 
     def __getitem__(self, index) -> Self:
         if isinstance(index, Tensor | list | tuple | slice | int):
