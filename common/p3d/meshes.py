@@ -212,32 +212,30 @@ class Meshes(Ragged):
 
     # --- changed batches
 
+    scale_verts_, scale_verts = Ragged._scale_, Ragged._scale
+
     def offset_verts_(self, vert_offsets_packed: Tensor) -> Self:
         """Adds (sum V_n, 3) or (3,) to the vertices of this object, and returns it; another shape is a ValueError."""
+        kept = self._kept
         self._offset(vert_offsets_packed)
-        if vert_offsets_packed.dim() > 1:  # a common shift leaves normals and areas as they are
-            for given in (self._rows, self._lists):  # normals that were given are computed anew, too
-                given.pop("verts_normals", None)
-            self._kept = {}
+        if vert_offsets_packed.dim() == 1:  # a common shift leaves normals and areas as they are
+            self._kept = kept
+        else:  # normals that were given are computed anew, too
+            self._rows.pop("verts_normals", None)
+            self._lists.pop("verts_normals", None)
         return self
 
     def offset_verts(self, vert_offsets_packed: Tensor) -> Self:
         """A copy with (sum V_n, 3) or (3,) added to the vertices."""
-        return self._moved_copy().offset_verts_(vert_offsets_packed)
+        return self._copy().offset_verts_(vert_offsets_packed)
 
-    def scale_verts_(self, scale: float | Tensor) -> Self:
-        """Multiplies the vertices of this object by a number or by one per mesh (N,), and returns it, or ValueError."""
-        self._scale(scale)
+    def _put(self, name: str, rows: Tensor) -> Self:
         self._kept = {}
-        return self
+        return super()._put(name, rows)
 
-    def scale_verts(self, scale: float | Tensor) -> Self:
-        """A copy with the vertices multiplied by a number or by one per mesh (N,)."""
-        return self._moved_copy().scale_verts_(scale)
-
-    def _moved_copy(self) -> Self:
+    def _copy(self) -> Self:
         copy = self._with_verts(self._rows["verts"])
-        copy._rows, copy._kept = dict(self._rows), dict(self._kept)
+        copy._rows, copy._kept = self._rows, dict(self._kept)
         return copy
 
     def update_padded(self, new_verts_padded: Tensor) -> Self:

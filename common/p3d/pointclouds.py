@@ -116,15 +116,9 @@ class Pointclouds(Ragged):
 
     def offset(self, offsets_packed: Tensor) -> Self:
         """A copy with (sum P_n, 3) or (3,) added to the points."""
-        return self._of(self._sizes, self._rows)._offset(offsets_packed)
+        return self._copy()._offset(offsets_packed)
 
-    def scale_(self, scale: float | Tensor) -> Self:
-        """Multiplies the points of this object by a number or by one per cloud (N,), and returns it, or ValueError."""
-        return self._scale(scale)
-
-    def scale(self, scale: float | Tensor) -> Self:
-        """A copy with the points multiplied by a number or by one per cloud (N,)."""
-        return self._of(self._sizes, self._rows)._scale(scale)
+    scale_, scale = Ragged._scale_, Ragged._scale
 
     def estimate_normals(
         self, neighborhood_size: int = 50, disambiguate_directions: bool = True, assign_to_self: bool = False

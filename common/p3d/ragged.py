@@ -36,6 +36,7 @@ class Ragged(Structure):
     def _set(self, sizes: Sequence[list[int]], rows: dict[str, Tensor | None]) -> None:
         self._sizes, self._rows, self._lists = sizes, rows, {}
         self._N = len(sizes[0])
+        self._filled = [all(counts) for counts in zip(*sizes, strict=True)]
         self.equisized = all(len(set(counts)) <= 1 for counts in sizes)
 
     def _remember(self, **given: Rows | None) -> None:
@@ -68,29 +69,31 @@ class Ragged(Structure):
     @property
     def valid(self) -> Tensor:
         """(N,) bool: which elements have rows of every kind."""
-        filled = [all(counts) for counts in zip(*self._sizes, strict=True)]
-        return torch.tensor(filled, dtype=torch.bool, device=self.device)
+        return torch.tensor(self._filled, dtype=torch.bool, device=self.device)
 
     def isempty(self) -> bool:
         """No element has rows of every kind."""
-        return not any(all(counts) for counts in zip(*self._sizes, strict=True))
+        return not any(self._filled)
 
     # --- the forms of one kind of rows
 
+    def _lengths(self, name: str) -> list[int]:
+        return self._sizes[self._kinds[name]]
+
     def _packed(self, name: str) -> Tensor | None:
-        return self._rows.get(name)
+        return self._rows[name]
 
     def _list(self, name: str) -> list[Tensor] | None:
         if name in self._lists:
             return self._lists[name]
         rows = self._packed(name)
-        parts = None if rows is None else list(rows.split(self._sizes[self._kinds[name]]))
+        parts = None if rows is None else list(rows.split(self._lengths(name)))
         if name in self._rows:  # what is computed is not kept: it may be asked for with gradients later
             self._lists[name] = parts
         return parts
 
     def _padded(self, name: str) -> Tensor | None:
-        rows, sizes = self._packed(name), self._sizes[self._kinds[name]]
+        rows, sizes = self._packed(name), self._lengths(name)
         if rows is None:
             return None
         shape = self._N, max(sizes, default=0), rows.shape[1]
@@ -101,10 +104,10 @@ class Ragged(Structure):
 
     def _unpadded(self, name: str, padded: Tensor) -> Tensor:
         flat = padded.flatten(0, 1)
-        return flat if len(set(self._sizes[self._kinds[name]])) <= 1 else flat[self._places(name)]
+        return flat if len(set(self._lengths(name))) <= 1 else flat[self._places(name)]
 
     def _counts(self, name: str) -> Tensor:
-        return torch.tensor(self._sizes[self._kinds[name]], dtype=torch.int64, device=self.device)
+        return torch.tensor(self._lengths(name), dtype=torch.int64, device=self.device)
 
     def _starts(self, name: str) -> Tensor:
         counts = self._counts(name)
@@ -114,9 +117,9 @@ class Ragged(Structure):
         return torch.arange(self._N, device=self.device).repeat_interleave(self._counts(name))
 
     def _places(self, name: str) -> Tensor:
-        sizes = self._sizes[self._kinds[name]]
+        sizes, counts = self._lengths(name), self._counts(name)
         shift = torch.arange(self._N, device=self.device) * max(sizes, default=0) - self._starts(name)
-        return torch.arange(sum(sizes), device=self.device) + shift.repeat_interleave(self._counts(name))
+        return torch.arange(sum(sizes), device=self.device) + shift.repeat_interleave(counts)
 
     # --- places in space
 
@@ -133,13 +136,25 @@ class Ragged(Structure):
             raise ValueError(f"offsets must be (3,) or {tuple(rows.shape)}, got {tuple(offsets.shape)}")
         return self._put(self._main, rows + offsets)
 
-    def _scale(self, scale: float | Tensor) -> Self:
-        """Multiplies the places of this object by a number or by one per element (N,), and returns it."""
+    def _scale_(self, scale: float | Tensor) -> Self:
+        """Multiplies the points or vertices of this object by a number or by one per element (N,), and returns it.
+
+        Raises:
+            ValueError: another shape.
+        """
         if isinstance(scale, Tensor) and scale.dim() > 0:
             if len(scale) != self._N or scale.numel() != self._N:
                 raise ValueError(f"scale must be a number or ({self._N},), got {tuple(scale.shape)}")
             scale = scale.view(-1, 1)[self._elements(self._main)]
         return self._put(self._main, self._rows[self._main] * scale)
+
+    def _scale(self, scale: float | Tensor) -> Self:
+        """A copy with the points or vertices multiplied by a number or by one per element (N,)."""
+        return self._copy()._scale_(scale)
+
+    def _copy(self) -> Self:
+        """Another object with these rows."""
+        return self._of(self._sizes, self._rows)
 
     def _put(self, name: str, rows: Tensor) -> Self:
         self._rows = {**self._rows, name: rows}
