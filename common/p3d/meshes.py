@@ -1,27 +1,19 @@
-"""Batches of triangle meshes of unequal size, with the interface of `pytorch3d.structures.Meshes`.
-
-Vertices and faces are stored as given, packed. Faces of packed vertices, edges, normals and areas are made from that
-when they are asked for, and kept.
-"""
+"""Batches of triangle meshes of unequal size, with the interface of `pytorch3d.structures.Meshes`."""
 
 from collections.abc import Callable, Sequence
 from typing import Self
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from .mesh_faces import checked_faces, edges_of_faces
-from .ragged import Ragged, Rows, pack
-from .structures import form
+from .ragged import Rows, pack
+from .surfaces import SMALLEST_NORM, Surfaces  # noqa: F401 (the number for who imports it from here)
 from .textures import TexturesBase
 
 __all__ = ["Meshes", "join_meshes_as_batch", "join_meshes_as_scene"]
 
-SMALLEST_NORM = 1e-6  # normals are divided by their length, or by this if it is less
 
-
-class Meshes(Ragged):
+class Meshes(Surfaces):
     """N meshes of V_n vertices and F_n triangles.
 
     Args:
@@ -37,9 +29,6 @@ class Meshes(Ragged):
             several devices.
     """
 
-    _kinds = {"verts": 0, "faces": 1, "verts_normals": 0, "faces_normals": 1}
-    _fillings = {"faces": -1}
-
     def __init__(self, verts: Rows, faces: Rows, textures=None, *, verts_normals: Rows | None = None):
         if not isinstance(verts, list | tuple | Tensor) or not isinstance(faces, list | tuple | Tensor):
             raise ValueError("verts and faces must be lists of tensors or tensors")
@@ -51,7 +40,7 @@ class Meshes(Ragged):
             raise ValueError(f"textures must be a Textures object, got {type(textures).__name__}")
         sizes = [len(own) for own in verts]
         rows = {"verts": pack("verts", verts, sizes, 3)}
-        rows["faces"], faces_sizes = checked_faces(faces, sizes)
+        rows["faces"], faces_sizes = _checked_faces(faces, sizes)
         if len(verts) and rows["faces"].device != rows["verts"].device:
             raise ValueError(f"verts and faces must be on the same device: {verts[0].device}, {faces[0].device}")
         rows["faces"] = rows["faces"].to(rows["verts"].device)  # of no meshes
@@ -60,12 +49,6 @@ class Meshes(Ragged):
         self._set((sizes, faces_sizes), rows)
         self._remember(verts=verts)
         self._attach(textures)
-
-    def _set(self, sizes: Sequence[list[int]], rows: dict[str, Tensor | None]) -> None:
-        super()._set(sizes, rows)
-        self._kept: dict[str, Tensor] = {}  # what was computed from the vertices
-        self._topology: dict[str, Tensor] = {}  # and from the faces alone, shared by moved copies
-        self.textures = None
 
     def _attach(self, textures: TexturesBase | None) -> Self:
         self.textures = textures
@@ -88,33 +71,6 @@ class Meshes(Ragged):
         meshes._topology = self._topology
         return meshes._attach(self.textures)
 
-    _V = property(lambda self: max(self._sizes[0], default=0))
-    _F = property(lambda self: max(self._sizes[1], default=0))
-
-    # --- vertices and faces
-
-    verts_packed = form("_packed", "verts", "(sum V_n, 3).")
-    verts_list = form("_list", "verts", "N tensors (V_n, 3).")
-    verts_padded = form("_padded", "verts", "(N, max V_n, 3), zeros past each mesh's end.")
-    faces_list = form("_list", "faces", "N tensors (F_n, 3) int64, indices into each mesh's own vertices.")
-    faces_padded = form("_padded", "faces", "(N, max F_n, 3), as in `faces_list`, -1 past each mesh's end.")
-    num_verts_per_mesh = form("_counts", "verts", "(N,) int64.")
-    num_faces_per_mesh = form("_counts", "faces", "(N,) int64.")
-    mesh_to_verts_packed_first_idx = form("_starts", "verts", "(N,) int64: where each mesh's packed vertices begin.")
-    mesh_to_faces_packed_first_idx = form("_starts", "faces", "(N,) int64: where each mesh's packed faces begin.")
-    verts_packed_to_mesh_idx = form("_elements", "verts", "(sum V_n,) int64: the mesh of each packed vertex.")
-    faces_packed_to_mesh_idx = form("_elements", "faces", "(sum F_n,) int64: the mesh of each packed face.")
-    verts_padded_to_packed_idx = form(
-        "_places", "verts", "(sum V_n,) int64: each packed vertex's place in the flattened padded form (N * max V_n)."
-    )
-
-    def faces_packed(self) -> Tensor:
-        """(sum F_n, 3) int64, indices into the packed vertices."""
-        if "faces" not in self._topology:
-            first = self._starts("verts").repeat_interleave(self._counts("faces"))
-            self._topology["faces"] = self._rows["faces"] + first[:, None]
-        return self._topology["faces"]
-
     def get_mesh_verts_faces(self, index: int) -> tuple[Tensor, Tensor]:
         """Vertices (V_i, 3) and faces (F_i, 3) of one mesh.
 
@@ -127,92 +83,9 @@ class Meshes(Ragged):
             raise ValueError(f"Mesh index must be in the range [0, {self._N}), got {index}")
         return self.verts_list()[index], self.faces_list()[index]
 
-    # --- edges
-
-    def edges_packed(self) -> Tensor:
-        """(sum E_n, 2) int64: every edge once, lower packed vertex first, in lexicographic order."""
-        return self._edges()[0]
-
-    def faces_packed_to_edges_packed(self) -> Tensor:
-        """(sum F_n, 3) int64: of each face the edges (v1, v2), (v2, v0), (v0, v1), opposite to its vertices."""
-        return self._edges()[1]
-
-    def edges_packed_to_mesh_idx(self) -> Tensor:
-        """(sum E_n,) int64: the mesh of each edge."""
-        return self.verts_packed_to_mesh_idx()[self.edges_packed()[:, 0]]
-
-    def num_edges_per_mesh(self) -> Tensor:
-        """(N,) int32, as in PyTorch3D."""
-        return torch.bincount(self.edges_packed_to_mesh_idx(), minlength=self._N).int()
-
-    def mesh_to_edges_packed_first_idx(self) -> Tensor:
-        """(N,) int64: where each mesh begins in the packed edges."""
-        count = self.num_edges_per_mesh().long()
-        return count.cumsum(0) - count
-
-    def _edges(self) -> tuple[Tensor, Tensor]:
-        if "edges" not in self._topology:
-            edges = edges_of_faces(self.faces_packed(), len(self.verts_packed()))
-            self._topology["edges"], self._topology["edges_of_faces"] = edges
-        return self._topology["edges"], self._topology["edges_of_faces"]
-
-    def laplacian_packed(self) -> Tensor:
-        """Sparse (V, V): entry (i, j) is 1 / degree(i) of neighbours, -1 on the diagonal."""
-        from .laplacian_matrices import laplacian
-
-        return laplacian(self.verts_packed(), self.edges_packed())
-
-    # --- normals, areas
-
-    verts_normals_list = form("_list", "verts_normals", "N tensors (V_n, 3).")
-    verts_normals_padded = form("_padded", "verts_normals", "(N, max V_n, 3), zeros past each mesh's end.")
-    faces_normals_list = form("_list", "faces_normals", "N tensors (F_n, 3).")
-    faces_normals_padded = form("_padded", "faces_normals", "(N, max F_n, 3), zeros past each mesh's end.")
-
-    def has_verts_normals(self) -> bool:
-        """Vertex normals were given or have been computed."""
-        return "verts_normals" in self._rows or "verts_normals" in self._kept
-
-    def faces_normals_packed(self) -> Tensor:
-        """(sum F_n, 3) unit normals, by the right-hand rule."""
-        cross = self._face_crosses()
-        return cross / cross.norm(dim=1, keepdim=True).clamp(min=SMALLEST_NORM)
-
-    def faces_areas_packed(self) -> Tensor:
-        """(sum F_n,)."""
-        return 0.5 * self._face_crosses().norm(dim=1)
-
-    def verts_normals_packed(self) -> Tensor:
-        """(sum V_n, 3) unit normals: of the sum of the adjacent faces' cross products, that is weighted by area."""
-        if "verts_normals" in self._rows:
-            return self._rows["verts_normals"]
-        if self._lacks("verts_normals"):
-            cross = self._face_crosses()
-            total = torch.zeros_like(self.verts_packed())
-            for corner in range(3):
-                total = total.index_add(0, self.faces_packed()[:, corner], cross)
-            self._kept["verts_normals"] = F.normalize(total, eps=SMALLEST_NORM)
-        return self._kept["verts_normals"]
-
-    def _face_crosses(self) -> Tensor:
-        if self._lacks("cross"):
-            a, b, c = (self.verts_packed().index_select(0, corner) for corner in self.faces_packed().unbind(1))
-            self._kept["cross"] = torch.linalg.cross(b - a, c - a)
-        return self._kept["cross"]
-
-    def _lacks(self, name: str) -> bool:
-        """Nothing is kept under this name, or what was computed without gradients while they are wanted now."""
-        if name not in self._kept:
-            return True
-        return torch.is_grad_enabled() and self._rows["verts"].requires_grad and not self._kept[name].requires_grad
-
-    def _packed(self, name: str) -> Tensor:
-        made = {"verts_normals": self.verts_normals_packed, "faces_normals": self.faces_normals_packed}
-        return made[name]() if name in made else self._rows[name]
-
     # --- changed batches
 
-    scale_verts_, scale_verts = Ragged._scale_, Ragged._scale
+    scale_verts_, scale_verts = Surfaces._scale_, Surfaces._scale
 
     def offset_verts_(self, vert_offsets_packed: Tensor) -> Self:
         """Adds (sum V_n, 3) or (3,) to the vertices of this object, and returns it; another shape is a ValueError."""
@@ -228,10 +101,6 @@ class Meshes(Ragged):
     def offset_verts(self, vert_offsets_packed: Tensor) -> Self:
         """A copy with (sum V_n, 3) or (3,) added to the vertices."""
         return self._copy().offset_verts_(vert_offsets_packed)
-
-    def _put(self, name: str, rows: Tensor) -> Self:
-        self._kept = {}
-        return super()._put(name, rows)
 
     def _copy(self) -> Self:
         copy = self._with_verts(self._rows["verts"])
@@ -314,3 +183,42 @@ def join_meshes_as_scene(meshes: Meshes | Sequence[Meshes], include_textures: bo
     textures = batch.textures.join_scene() if include_textures and batch.textures is not None else None
     normals = [batch.verts_normals_packed()] if "verts_normals" in batch._rows else None
     return Meshes([batch.verts_packed()], [batch.faces_packed()], textures, verts_normals=normals)
+
+
+def _checked_faces(faces: Rows, verts: list[int]) -> tuple[Tensor, list[int]]:
+    """Packed faces (sum F_n, 3) int64 without padding, and how many each mesh has.
+
+    Args:
+        faces: N tensors (F_n, 3) or one (N, F, 3), indices into the own vertices; rows of -1 at the end are padding.
+        verts: how many vertices each mesh has.
+
+    Raises:
+        ValueError: another shape, padding elsewhere, several devices, vertices that do not exist.
+    """
+    parts = _unpadded(faces) if isinstance(faces, Tensor) else [_without_padding(own) for own in faces]
+    sizes = [len(own) for own in parts]
+    rows = pack("faces", parts, sizes, 3).long()
+    there, own = (torch.tensor(counts, dtype=torch.int64, device=rows.device) for counts in (verts, sizes))
+    count = there.repeat_interleave(own)
+    wrong = ((rows < 0) | (rows >= count[:, None])).any(1)
+    if bool(wrong.any()):
+        face = int(wrong.nonzero()[0])
+        raise ValueError(f"a face names vertices {rows[face].tolist()}, its mesh has {int(count[face])}")
+    return rows, sizes
+
+
+def _unpadded(faces: Tensor) -> list[Tensor]:
+    """The faces (F_n, 3) of a tensor (N, F, 3) padded with -1."""
+    if faces.dim() != 3 or faces.shape[2] != 3:
+        raise ValueError(f"faces must be (N, F, 3) or tensors (F_n, 3), got {tuple(faces.shape)}")
+    real = (faces > -1).all(2)
+    if bool((real[:, 1:] & ~real[:, :-1]).any()):
+        raise ValueError("Padding of faces (-1) must be at their end")
+    return [own[mask] for own, mask in zip(faces, real, strict=True)]
+
+
+def _without_padding(faces: Tensor) -> Tensor:
+    """Faces (F, 3) without the rows of -1 at their end, which PyTorch3D takes in lists, too."""
+    if not faces.numel() or not bool((faces[-1] == -1).all()):
+        return faces
+    return faces[(faces != -1).any(1)]

@@ -111,13 +111,9 @@ class Volumes(VolumeLocator):
     """
 
     def __init__(
-        self,
-        densities: Grids,
-        features: Grids | None = None,
-        voxel_size=1.0,
-        volume_translation=ORIGIN,
+        self, densities: Grids, features: Grids | None = None, voxel_size=1.0, volume_translation=ORIGIN,
         align_corners=True,
-    ):
+    ):  # fmt: skip
         self._densities, sizes = _pad("densities", densities)
         super().__init__(len(sizes), sizes, sizes.device, voxel_size, volume_translation, align_corners)
         self._resolution = tuple(self._densities.shape[2:])
