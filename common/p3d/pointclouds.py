@@ -71,11 +71,9 @@ class Pointclouds(Ragged):
     )
 
     def update_padded(
-        self,
-        new_points_padded: Tensor,
-        new_normals_padded: Tensor | None = None,
+        self, new_points_padded: Tensor, new_normals_padded: Tensor | None = None,
         new_features_padded: Tensor | None = None,
-    ) -> Self:
+    ) -> Self:  # fmt: skip
         """The same batch with other points (N, max P_n, 3), and other normals or features where given.
 
         Raises:

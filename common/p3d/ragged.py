@@ -43,7 +43,8 @@ class Ragged(Structure):
         """Have the tensors that were given in lists answered where the lists are asked for."""
         for name, rows in given.items():
             if isinstance(rows, list | tuple) and all(isinstance(part, Tensor) for part in rows):
-                if all(part.shape[1:] == self._rows[name].shape[1:] for part in rows):
+                shape = self._rows[name].shape[1:]
+                if all(part.shape[1:] == shape for part in rows):
                     self._lists[name] = list(rows)
 
     def _select(self, chosen: list[int]) -> Self:
@@ -168,19 +169,20 @@ def pack(name: str, rows: Sequence[Tensor | None] | Tensor, sizes: list[int], wi
     Raises:
         ValueError: other lengths than `sizes`, another width than `width`, unequal widths, several devices.
     """
-    parts = [part for part in rows if part is not None]
-    filled = [part for part in parts if len(part)]
-    widths = [part.shape[1] for part in (*filled, *parts) if part.dim() == 2]
-    width = width or (widths[0] if widths else 0)
-    lengths = [0 if part is None else len(part) for part in rows]
     whole = isinstance(rows, Tensor)
-    if lengths != sizes or any(p.shape[1:] != (width,) for p in (parts if whole else filled)):
-        shapes = tuple(rows.shape) if whole else [tuple(part.shape) for part in parts]
+    if whole and rows.dim() == 3 and [rows.shape[1]] * len(rows) == sizes and width in (None, rows.shape[2]):
+        return rows.flatten(0, 1)
+    parts = [part for part in rows if part is not None]
+    shapes = [tuple(part.shape) for part in parts]
+    filled = [part for part, shape in zip(parts, shapes, strict=True) if shape[0]]
+    if width is None:
+        widths = [shape[1] for shape in sorted(shapes, key=lambda shape: not shape[0]) if len(shape) == 2]
+        width = widths[0] if widths else 0
+    fits = all(shape[1:] == (width,) or not shape[0] for shape in shapes)
+    if whole or not fits or [0 if part is None else len(part) for part in rows] != sizes:
         raise ValueError(f"{name} must be (N, L, {width}) or {len(sizes)} tensors {sizes} x {width}, got {shapes}")
     if any(part.device != parts[0].device for part in parts):
         raise ValueError(f"all {name} must be on the same device, got {[str(part.device) for part in parts]}")
-    if whole:
-        return rows.reshape(sum(sizes), width)
     return concatenate(filled, parts[0].new_zeros(0, width) if parts else torch.zeros(0, width))
 
 
