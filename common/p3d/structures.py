@@ -93,9 +93,11 @@ class Structure:
         return self._map(lambda tensor: tensor.to(device, copy=copy))
 
     def cpu(self) -> Self:
+        """The batch in the main memory."""
         return self.to("cpu")
 
     def cuda(self) -> Self:
+        """The batch on the current CUDA device."""
         return self.to("cuda")
 
 

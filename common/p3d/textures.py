@@ -131,8 +131,7 @@ class TexturesUV(TexturesBase):
             mesh = torch.arange(self._N, device=uv.device).repeat_interleave(sizes)[face]
         if self.maps_ids_list() is not None:
             image = self._packed("maps_ids")[face]
-        mode = "bilinear" if self.sampling_mode == "mipmap" else self.sampling_mode
-        level = footprint if self.sampling_mode == "mipmap" else None
+        mode, level = ("bilinear", footprint) if self.sampling_mode == "mipmap" else (self.sampling_mode, None)
         return sample_images(self.maps_list(), uv, mesh, image, mode, self.align_corners, self.padding_mode, level)
 
     def sample_textures(self, fragments, faces_packed: Tensor | None = None) -> Tensor:

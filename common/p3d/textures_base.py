@@ -143,6 +143,6 @@ class TexturesBase(Structure):
         copy = type(self).__new__(type(self))
         copy.__dict__.update(self.__dict__)
         copy._lists = {name: rows if rows is None else change(name, rows) for name, rows in self._lists.items()}
-        for name in ("_num_verts_per_mesh", "_num_faces_per_mesh"):  # those of other meshes
-            copy.__dict__.pop(name, None)
+        for of_other_meshes in ("_num_verts_per_mesh", "_num_faces_per_mesh"):
+            copy.__dict__.pop(of_other_meshes, None)
         return copy
