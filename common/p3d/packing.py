@@ -8,21 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = [
-    "list_to_packed",
-    "list_to_padded",
-    "packed_to_list",
-    "packed_to_padded",
-    "padded_to_list",
-    "padded_to_packed",
-]
+__all__ = ["list_to_packed", "list_to_padded", "packed_to_list", "packed_to_padded"]
+__all__ += ["padded_to_list", "padded_to_packed"]
 
 
 def list_to_padded(
-    x: Sequence[Tensor],
-    pad_size: Sequence[int] | None = None,
-    pad_value: float = 0.0,
-    equisized: bool = False,
+    x: Sequence[Tensor], pad_size: Sequence[int] | None = None, pad_value: float = 0.0, equisized: bool = False
 ) -> Tensor:
     """One tensor (N, *pad_size) of N tensors with equally many dimensions, each padded at its ends.
 
@@ -40,17 +31,16 @@ def list_to_padded(
     dimensions = max((t.dim() for t in x), default=1)
     if any(t.dim() != dimensions and t.numel() for t in x):
         raise ValueError("all tensors need the same number of dimensions")
-    filled = [t for t in x if t.dim() == dimensions]
+    shapes = {row: tuple(t.shape) for row, t in enumerate(x) if t.dim() == dimensions}
     if pad_size is None:
-        pad_size = [max((t.shape[d] for t in filled), default=0) for d in range(dimensions)]
-    if len(pad_size) != dimensions and filled:
+        pad_size = [max(sizes) for sizes in zip(*shapes.values(), strict=True)]
+    if len(pad_size) != dimensions and shapes:
         raise ValueError(f"Pad size must have a number for each of {dimensions} dimensions, got {tuple(pad_size)}")
     out = x[0].new_full((len(x), *pad_size), pad_value)
-    for row, tensor in enumerate(x):
-        if tensor.dim() == dimensions:
-            if any(have > room for have, room in zip(tensor.shape, pad_size, strict=True)):
-                raise ValueError(f"a tensor of shape {tuple(tensor.shape)} does not fit into {tuple(pad_size)}")
-            out[(row, *(slice(0, n) for n in tensor.shape))] = tensor
+    for row, shape in shapes.items():
+        if any(have > room for have, room in zip(shape, pad_size, strict=True)):
+            raise ValueError(f"a tensor of shape {shape} does not fit into {tuple(pad_size)}")
+        out[(row, *map(slice, shape))] = x[row]
     return out
 
 
@@ -61,7 +51,7 @@ def padded_to_list(x: Tensor, split_size: Sequence[int] | Sequence[tuple] | None
     if len(split_size) != len(x):
         raise ValueError(f"{len(split_size)} sizes for a batch of {len(x)}")
     sizes = [(s,) if isinstance(s, int) else tuple(s) for s in split_size]
-    return [row[tuple(slice(0, n) for n in size)] for row, size in zip(x, sizes, strict=True)]
+    return [row[tuple(map(slice, size))] for row, size in zip(x, sizes, strict=True)]
 
 
 def list_to_packed(x: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -72,12 +62,8 @@ def list_to_packed(x: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]
     """
     packed = torch.cat(list(x))
     lengths = torch.tensor([len(t) for t in x], device=packed.device)
-    return (
-        packed,
-        lengths,
-        lengths.cumsum(0) - lengths,
-        torch.arange(len(x), device=packed.device).repeat_interleave(lengths),
-    )
+    element = torch.arange(len(x), device=packed.device).repeat_interleave(lengths)
+    return packed, lengths, lengths.cumsum(0) - lengths, element
 
 
 def packed_to_list(x: Tensor, split_size: int | Sequence[int]) -> list[Tensor]:
@@ -85,13 +71,18 @@ def packed_to_list(x: Tensor, split_size: int | Sequence[int]) -> list[Tensor]:
     return list(x.split(split_size if isinstance(split_size, int) else list(split_size)))
 
 
+def _places(first_idxs: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Of `count` packed rows the element of each, n starting at first_idxs[n], and the number in it."""
+    rows = torch.arange(count, device=first_idxs.device)
+    element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1
+    return element, rows - first_idxs[element]
+
+
 def packed_to_padded(inputs: Tensor, first_idxs: Tensor, max_size: int) -> Tensor:
     """Padded form (N, max_size, ...), zero past the ends, of packed rows (L, ...); n starts at first_idxs[n]."""
-    rows = torch.arange(len(inputs), device=inputs.device)
-    element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1
+    element, number = _places(first_idxs, len(inputs))
     out = inputs.new_zeros(len(first_idxs) * max_size, *inputs.shape[1:])
-    slot = element * max_size + rows - first_idxs[element]
-    return out.index_copy(0, slot, inputs).view(len(first_idxs), max_size, *inputs.shape[1:])
+    return out.index_copy(0, element * max_size + number, inputs).view(len(first_idxs), max_size, *inputs.shape[1:])
 
 
 def padded_to_packed(
@@ -105,19 +96,16 @@ def padded_to_packed(
     """
     if isinstance(first_idxs, list | tuple):  # the second argument there
         first_idxs, split_size = None, first_idxs
-    if first_idxs is None:
-        if split_size is not None and pad_value is not None:
-            raise ValueError("Only one of split_size or pad_value should be provided.")
-        if split_size is not None and not all(isinstance(size, int) for size in split_size):
-            raise ValueError("split_size must be 1-dimensional: an integer for each element")
-        if split_size is not None and len(split_size) != len(inputs):
-            wrong = f"{len(split_size)} and {len(inputs)}"
-            raise ValueError(f"split_size must have the same length as inputs first dimension, got {wrong}")
-        if split_size is not None:
-            return torch.cat([row[:size] for row, size in zip(inputs, split_size, strict=True)])
+    if first_idxs is not None:
+        return inputs.movedim(max_size_dim, 1)[_places(first_idxs, num_inputs)]
+    if split_size is None:
         packed = inputs.reshape(-1, *inputs.shape[2:])
         return packed if pad_value is None else packed[(packed != pad_value).reshape(len(packed), -1).any(1)]
-    inputs = inputs.movedim(max_size_dim, 1)
-    rows = torch.arange(num_inputs, device=inputs.device)
-    element = torch.searchsorted(first_idxs.contiguous(), rows, right=True) - 1
-    return inputs[element, rows - first_idxs[element]]
+    if pad_value is not None:
+        raise ValueError("Only one of split_size or pad_value should be provided.")
+    if not all(isinstance(size, int) for size in split_size):
+        raise ValueError("split_size must be 1-dimensional: an integer for each element")
+    if len(split_size) != len(inputs):
+        wrong = f"{len(split_size)} and {len(inputs)}"
+        raise ValueError(f"split_size must have the same length as inputs first dimension, got {wrong}")
+    return torch.cat([row[:size] for row, size in zip(inputs, split_size, strict=True)])

@@ -1,4 +1,4 @@
-"""What batches of clouds and of meshes share: they can be indexed, split, repeated, copied and moved."""
+"""What batches of clouds, meshes, textures and volumes share: they are indexed, split, repeated, copied and moved."""
 
 from collections.abc import Callable, Sequence
 from typing import Self
@@ -12,19 +12,7 @@ Index = int | slice | Sequence[int] | Tensor
 FORMS = ("_list", "_padded", "_packed", "_per_mesh", "_per_cloud", "_idx")
 
 
-class Forms:
-    """The forms that PyTorch3D's objects hold under private names, as some programs read them: `_verts_list`, ..."""
-
-    def __getattr__(self, name: str):
-        if name.startswith("_compute_"):
-            return lambda refresh=False: None  # forms are made when they are asked for
-        form = name[1:] if name.startswith("_") and name.endswith(FORMS) else ""
-        if not form or not hasattr(type(self), form):
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        return getattr(self, form)()
-
-
-class Structure(Forms):
+class Structure:
     """A batch of N elements. Subclasses say how to pick elements (`_select`) and how to map their tensors (`_map`)."""
 
     _N: int
@@ -41,6 +29,15 @@ class Structure(Forms):
     def device(self) -> torch.device:
         raise NotImplementedError
 
+    def __getattr__(self, name: str):
+        """PyTorch3D's private names of the forms, which some programs read: `_verts_list` is `verts_list()`."""
+        if name.startswith("_compute_"):
+            return lambda refresh=False: None  # forms are made when they are asked for
+        form = name[1:] if name.startswith("_") and name.endswith(FORMS) else ""
+        if not form or not hasattr(type(self), form):
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+        return getattr(self, form)()
+
     def __len__(self) -> int:
         return self._N
 
@@ -48,8 +45,10 @@ class Structure(Forms):
         """The elements at a number, slice, list, or tensor of numbers or truth values, always as a batch.
 
         Raises:
-            IndexError: out of range.
+            IndexError: out of range, or of another type.
         """
+        if isinstance(index, str | tuple):
+            raise IndexError(f"{type(self).__name__} cannot be indexed by {type(index).__name__}")
         if isinstance(index, int):
             if not -self._N <= index < self._N:
                 raise IndexError(f"index {index} is out of bounds for a batch of {self._N}")
@@ -94,30 +93,19 @@ class Structure(Forms):
         return self._map(lambda tensor: tensor.to(device, copy=copy))
 
     def cpu(self) -> Self:
+        """The batch in the main memory."""
         return self.to("cpu")
 
     def cuda(self) -> Self:
+        """The batch on the current CUDA device."""
         return self.to("cuda")
 
 
-def shifted(rows: Tensor, offsets: Tensor) -> Tensor:
-    """Packed rows (M, 3) plus (M, 3) or (3,), or ValueError."""
-    if tuple(offsets.shape) not in ((3,), tuple(rows.shape)):
-        raise ValueError(f"offsets must be (3,) or {tuple(rows.shape)}, got {tuple(offsets.shape)}")
-    return rows + offsets
+def form(make: str, rows: str, doc: str) -> Callable:
+    """A method of a structure that is documented by `doc` and answers `self.make(rows)`, `make` being a method."""
 
+    def method(self):
+        return getattr(self, make)(rows)
 
-def scaled(rows: Tensor, scale: float | Tensor, element: Tensor, count: int) -> Tensor:
-    """Packed rows (M, 3) of `count` elements, `element` (M,) says whose, times a number or one each, or ValueError."""
-    if isinstance(scale, Tensor) and scale.dim() > 0:
-        if len(scale) != count or scale.numel() != count:
-            raise ValueError(f"scale must be a number or ({count},), got {tuple(scale.shape)}")
-        scale = scale.view(-1, 1)[element]
-    return rows * scale
-
-
-def bounding_boxes(rows: Tensor, element: Tensor, count: int) -> Tensor:
-    """(count, 3, 2): least and greatest coordinates of the packed rows (M, 3) of each element; (inf, -inf) of none."""
-    owner = element[:, None].expand(-1, 3)
-    bounds = ((torch.inf, "amin"), (-torch.inf, "amax"))
-    return torch.stack([rows.new_full((count, 3), x).scatter_reduce(0, owner, rows, name) for x, name in bounds], 2)
+    method.__doc__ = doc
+    return method

@@ -73,12 +73,15 @@ class VolumeLocator(Structure):
         return self._grid_sizes
 
     def get_align_corners(self) -> bool:
+        """Whether local -1 and 1 are the centres of the outermost voxels."""
         return self._align_corners
 
     def get_local_to_world_coords_transform(self) -> Transform3d:
+        """From local coordinates to the world."""
         return self._local_to_world_transform
 
     def get_world_to_local_coords_transform(self) -> Transform3d:
+        """From the world to local coordinates."""
         return self._local_to_world_transform.inverse()
 
     def world_to_local_coords(self, points_3d_world: Tensor) -> Tensor:
@@ -111,13 +114,9 @@ class Volumes(VolumeLocator):
     """
 
     def __init__(
-        self,
-        densities: Grids,
-        features: Grids | None = None,
-        voxel_size=1.0,
-        volume_translation=ORIGIN,
+        self, densities: Grids, features: Grids | None = None, voxel_size=1.0, volume_translation=ORIGIN,
         align_corners=True,
-    ):
+    ):  # fmt: skip
         self._densities, sizes = _pad("densities", densities)
         super().__init__(len(sizes), sizes, sizes.device, voxel_size, volume_translation, align_corners)
         self._resolution = tuple(self._densities.shape[2:])
@@ -126,9 +125,9 @@ class Volumes(VolumeLocator):
     def _fit(self, name: str, grids: Grids) -> Tensor:
         """Padded grids (N, C, D, H, W) of these sizes."""
         padded, sizes = _pad(name, grids)
+        here = len(padded) == self._N and padded.device == self.device
         whole = isinstance(grids, Tensor) and padded.shape[2:] == self._resolution
-        same = padded.device == self.device and torch.equal(sizes, self._grid_sizes)
-        if len(padded) != self._N or not (same or whole):
+        if not here or not (whole or torch.equal(sizes, self._grid_sizes)):
             raise ValueError(f"{name} must have the batch size, the grid sizes and the device of the densities")
         return padded
 

@@ -284,3 +284,38 @@ def test_several_devices_are_refused():
     ):
         with pytest.raises(ValueError, match="device|cameras are on meta"):
             call()
+
+
+def test_given_normals_outlive_scaling_and_scenes():
+    verts, faces = tetrahedron()
+    normals = torch.rand(4, 3)
+    meshes = Meshes([verts, verts], [faces, faces], verts_normals=[normals, -normals])
+    assert torch.equal(meshes.scale_verts(2.0).verts_normals_packed(), torch.cat((normals, -normals)))
+    assert torch.equal(join_meshes_as_scene(meshes).verts_normals_packed(), torch.cat((normals, -normals)))
+    moved = meshes.offset_verts(torch.rand(8, 3))
+    assert not moved.has_verts_normals() and not torch.equal(moved.verts_normals_list()[0], normals)
+
+
+def test_lists_of_what_is_computed_follow_the_vertices():
+    verts, faces = tetrahedron()
+    meshes = Meshes([verts.requires_grad_()], [faces])
+    with torch.no_grad():
+        assert not meshes.verts_normals_list()[0].requires_grad
+    assert meshes.verts_normals_list()[0].requires_grad and meshes.faces_normals_list()[0].requires_grad
+    before = meshes.faces_normals_list()[0]
+    meshes.offset_verts_(torch.rand(4, 3))
+    assert not torch.equal(meshes.faces_normals_list()[0], before)
+
+
+def test_a_scene_of_no_meshes_is_one_empty_mesh():
+    scene = join_meshes_as_scene(Meshes([], [], TexturesVertex([])))
+    assert len(scene) == 1 and scene.textures.verts_features_padded().shape == (1, 0, 3)
+
+
+def test_other_indices_are_refused():
+    for batch in (three_meshes(), TexturesVertex([torch.rand(4, 3)])):
+        for index in ("a", (0, 1)):
+            with pytest.raises(IndexError, match="cannot be indexed by"):
+                batch[index]
+        with pytest.raises(ValueError, match="positive integer"):
+            batch.extend(0)

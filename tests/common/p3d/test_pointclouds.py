@@ -197,3 +197,15 @@ def test_empty_clouds_of_any_shape_can_be_picked():
     clouds = Pointclouds([torch.rand(4, 3), torch.zeros(0)], features=[torch.rand(4, 2), torch.zeros(0, 0)])
     assert clouds[1].points_padded().shape == (1, 0, 3) and clouds[[0, 1]].features_padded().shape == (2, 4, 2)
     assert clouds[[1]].features_packed().shape == (0, 2)
+
+
+def test_clouds_must_be_on_one_device_and_have_features():
+    points = torch.rand(2, 3)
+    with pytest.raises(ValueError, match="same device"):
+        Pointclouds([points, points.to("meta")])
+    with pytest.raises(ValueError, match="features must be"):
+        Pointclouds([points, points], features=[points, None])
+    with pytest.raises(ValueError, match="expected"):
+        Pointclouds([points]).update_padded(points[None], new_features_padded=points[None, :, 0])
+    half = Pointclouds([points, points[:0]], features=[points.half(), None])
+    assert half.features_packed().dtype == torch.float16

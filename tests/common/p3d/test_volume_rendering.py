@@ -319,3 +319,10 @@ def test_volumes_without_features_and_other_fields():
         ImplicitRenderer(None, EmissionAbsorptionRaymarcher())
     with pytest.raises(ValueError, match="rays must be"):
         VolumeSampler(Volumes(torch.ones(1, 1, 2, 2, 2)))(RayBundle(*torch.zeros(3, 1, 3).unbind(0), torch.zeros(1, 2)))
+
+
+def test_features_must_be_where_the_densities_are():
+    grid = torch.rand(1, 1, 2, 2, 2)
+    for call in (lambda: Volumes(grid, grid.to("meta")), lambda: Volumes(grid).update_padded(grid.to("meta"))):
+        with pytest.raises(ValueError, match="device of the densities"):
+            call()
