@@ -18,6 +18,6 @@ def taubin_smoothing(meshes: Meshes, lambd: float = 0.53, mu: float = -0.53, num
     for step in (lambd, mu) * num_iter:
         length = (verts.index_select(0, start) - verts.index_select(0, end)).norm(dim=1, keepdim=True)
         sums = neighbour_sums(F.pad(verts, (0, 1), value=1.0), meshes.edges_packed(), 1 / (length + 1e-12))
-        pull, total = sums[:, :3] - sums[:, 3:] * verts, sums[:, 3:]
-        verts = verts + step * pull / torch.where(total > 0, total, 1)
+        total = sums[:, 3:]
+        verts = verts + step * (sums[:, :3] - total * verts) / torch.where(total > 0, total, 1)
     return meshes._with_verts(verts)
