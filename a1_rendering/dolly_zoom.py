@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from a1_rendering.deliverable import Deliverable, chosen_mesh, deliverable_parser
+from a1_rendering.mesh_practice import flat_mesh
+from a1_rendering.polyhedra import polyhedron
 from common.cli import UserError, command, positive_float
-from common.mesh_views import render_together, render_views
-from common.p3d import AmbientLights, FoVPerspectiveCameras, Meshes, PointLights, TexturesVertex
+from common.mesh_views import chequered_floor, render_together, render_views
+from common.p3d import AmbientLights, FoVPerspectiveCameras, Meshes, PointLights, join_meshes_as_scene
 from common.visualize import add_caption
 
 SUBJECT_SIZE = 0.6  # of the picture's height; near by, the head is far above the middle
@@ -44,33 +46,13 @@ def distance_for(verts: Tensor, fov: float, size: float = SUBJECT_SIZE) -> float
 def stage(mesh: Meshes) -> Meshes:
     """The subject on a wide chequered floor with pillars behind, so that the change of perspective shows."""
     low = float(mesh.verts_packed()[:, 1].min())
-    cells = torch.arange(-12, 13, dtype=torch.float32) * 0.8
-    verts, faces, colors = [], [], []
-    for i, x in enumerate(cells[:-1].tolist()):
-        for k, z in enumerate(cells[:-1].tolist()):
-            start = 4 * len(faces)
-            verts += [(x, low, z), (x + 0.8, low, z), (x + 0.8, low, z + 0.8), (x, low, z + 0.8)]
-            faces.append([(start, start + 2, start + 1), (start, start + 3, start + 2)])
-            colors += [(0.75, 0.78, 0.82) if (i + k) % 2 else (0.45, 0.52, 0.6)] * 4
-    floor = np.array(faces).reshape(-1, 3)
+    pieces = [chequered_floor(low, 9.6, 24, ((0.45, 0.52, 0.6), (0.75, 0.78, 0.82)))]
+    verts, polygons = polyhedron("cube")
     for n, x in enumerate(np.linspace(-6, 6, 7)):
-        box, box_faces = _pillar(x, low, 4.5, 0.5, 2.6 + 0.5 * (n % 2))
-        floor = np.concatenate([floor, box_faces + len(verts)])
-        verts += box
-        colors += [((0.85, 0.45, 0.3), (0.3, 0.6, 0.55))[n % 2]] * len(box)
-    textures = TexturesVertex([torch.tensor(colors, dtype=torch.float32)])
-    scene = Meshes([torch.tensor(verts, dtype=torch.float32)], [torch.from_numpy(floor)], textures)
-    return scene.to(mesh.device)
-
-
-def _pillar(x: float, low: float, z: float, width: float, height: float):
-    """Corners of an upright box, each face with its own so that it looks flat, and its faces."""
-    corners = np.array([(i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1)], float)
-    corners = corners * (width, height, width) + (x - width / 2, low, z)
-    sides = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))
-    verts = [tuple(corners[i]) for side in sides for i in side]
-    faces = [(4 * n + a, 4 * n + b, 4 * n + c) for n in range(6) for a, b, c in ((0, 1, 2), (0, 2, 3))]
-    return verts, np.array(faces)
+        half, color = 1.3 + 0.25 * (n % 2), ((0.85, 0.45, 0.3), (0.3, 0.6, 0.55))[n % 2]
+        pillar = verts / verts.max() * (0.25, half, 0.25) + (x, low + half, 4.75)
+        pieces.append(flat_mesh(pillar, polygons, color))
+    return join_meshes_as_scene(pieces).to(mesh.device)
 
 
 def silhouette_height(mesh: Meshes, cameras: FoVPerspectiveCameras, image_size: int) -> float:

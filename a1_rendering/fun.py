@@ -15,13 +15,12 @@ from a1_rendering.deliverable import Deliverable, deliverable_parser
 from a1_rendering.dolly_zoom import distance_for
 from a1_rendering.rgbd import plant
 from common.cli import command, non_negative_int
-from common.mesh_views import centred, cow, mesh_of_shape
+from common.mesh_views import centred, chequered_floor, cow, mesh_of_shape
 from common.p3d import (
     FoVPerspectiveCameras,
     Meshes,
     MeshRasterizer,
     RasterizationSettings,
-    TexturesVertex,
     interpolate_face_attributes,
     join_meshes_as_scene,
     look_at_view_transform,
@@ -46,26 +45,12 @@ def placed(mesh: Meshes, height: float, x: float, z: float, turn: float = 0.0, l
     return mesh.update_padded(moved[None])
 
 
-def board(side: float = 7.0, cells: int = 14) -> Meshes:
-    """A round rug's worth of chequered floor."""
-    ticks = np.linspace(-side, side, cells + 1)
-    verts, faces, colors = [], [], []
-    for i in range(cells):
-        for k in range(cells):
-            start = len(verts)
-            verts += [(ticks[a], FLOOR, ticks[b]) for a, b in ((i, k), (i + 1, k), (i + 1, k + 1), (i, k + 1))]
-            faces += [(start, start + 2, start + 1), (start, start + 3, start + 2)]
-            colors += [((0.86, 0.82, 0.74), (0.62, 0.46, 0.36))[(i + k) % 2]] * 4
-    textures = TexturesVertex([torch.tensor(colors)])
-    return Meshes([torch.tensor(verts, dtype=torch.float32)], [torch.tensor(faces)], textures)
-
-
 def room(seed: int) -> tuple[Meshes, Meshes]:
     """The cow, and everything around it as one mesh."""
     chairs = [mesh_of_shape(sample_shape("chair", seed, index)) for index in range(6)]
     vases = [mesh_of_shape(sample_shape("vase", seed, index)) for index in range(3)]
     lamps = [mesh_of_shape(sample_shape("lamp", seed, index)) for index in range(2)]
-    pieces = [board()]
+    pieces = [chequered_floor(FLOOR, 7.0, 14, ((0.86, 0.82, 0.74), (0.62, 0.46, 0.36)))]
     for number, chair in enumerate(chairs):
         angle = 2 * np.pi * (number + 0.5) / len(chairs)
         x, z = 2.6 * np.sin(angle), 2.6 * np.cos(angle)

@@ -15,12 +15,12 @@ from common.shapes.primitives import Tube
 COLOR, EDGE = (0.35, 0.6, 0.85), (0.15, 0.2, 0.3)
 
 
-def flat_mesh(verts: np.ndarray, polygons: list[list[int]]) -> Meshes:
+def flat_mesh(verts: np.ndarray, polygons: list[list[int]], color: tuple[float, float, float] = COLOR) -> Meshes:
     """A mesh whose faces look flat: every polygon has corners of its own."""
     own = np.concatenate([verts[p] for p in polygons])
     start = np.cumsum([0] + [len(p) for p in polygons])
     faces = triangles([list(range(start[k], start[k + 1])) for k in range(len(polygons))])
-    return painted(Meshes([torch.from_numpy(own).float()], [torch.from_numpy(faces)]), COLOR)
+    return painted(Meshes([torch.from_numpy(own).float()], [torch.from_numpy(faces)]), color)
 
 
 def edge_mesh(verts: np.ndarray, polygons: list[list[int]], radius: float = 0.012) -> Meshes:

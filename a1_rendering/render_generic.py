@@ -12,6 +12,7 @@ from a1_rendering.torus_render import implicit_mesh
 from common.cli import UserError, command, positive_int
 from common.colors import height_colors
 from common.mesh_views import turntable_mesh
+from common.p3d import knn_points
 from common.visualize import render_points
 
 
@@ -64,8 +65,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def plant_points(seed: int, count: int = 50_000) -> tuple[torch.Tensor, torch.Tensor]:
     """Points (count, 3) of the visible surface of a plant, coloured as the nearest corners of its shaded mesh."""
-    from common.p3d import knn_points
-
     points = torch.from_numpy(plant(seed).sample_surface(count, np.random.default_rng(seed))[0])
     mesh = shaded_plant(seed, torch.device("cpu"))
     nearest = knn_points(points[None], mesh.verts_packed()[None], K=1).idx[0, :, 0]

@@ -23,6 +23,7 @@ from common.p3d import (
 )
 from common.shapes import Material, Part, Shape
 from common.shapes.build import Builder, rotation_to, shell_profile
+from common.shapes.primitives import Ellipsoid
 
 LARGEST = 1 << 28  # bytes of a pickle that are read
 
@@ -70,9 +71,12 @@ class _CameraState:
         self.state = dict(state)
 
 
+_NDARRAY = "ndarray"  # stands for the class, which a file could call for any amount of memory
+
+
 def _empty_array(kind, shape, code):
     """What numpy's pickles begin an array with; the file's own shape could ask for any amount of memory."""
-    if kind is not np.ndarray or tuple(shape) != (0,):
+    if kind is not _NDARRAY or tuple(shape) != (0,):
         raise pickle.UnpicklingError("an array of an unusual kind")
     return np.ndarray.__new__(np.ndarray, (0,), "b")
 
@@ -83,7 +87,7 @@ def _storage(data: bytes):
 
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "ndarray"): _NDARRAY,
     ("numpy", "dtype"): np.dtype,
     ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
     ("torch.storage", "_load_from_bytes"): _storage,
@@ -179,8 +183,6 @@ def plant(seed: int = 0) -> Shape:
 
 
 def _leaf(middle: np.ndarray, direction: np.ndarray, material: Material) -> Part:
-    from common.shapes.primitives import Ellipsoid
-
     return Part(Ellipsoid((0.055, 0.15, 0.012)), 0, material, rotation_to(direction), middle)
 
 

@@ -14,15 +14,18 @@ from a1_rendering.surfaces import SURFACES, R, r
 from a1_rendering.torus_render import implicit_mesh
 from common.cli import command
 from common.colors import height_colors
-from common.mesh_views import render_together, turntable_cameras
+from common.mesh_views import FIELD_OF_VIEW, render_together, turntable_cameras
 from common.outputs import atomic_path
 from common.p3d import (
     AlphaCompositor,
     AmbientLights,
+    FoVPerspectiveCameras,
     Pointclouds,
     PointsRasterizationSettings,
     PointsRasterizer,
     PointsRenderer,
+    knn_points,
+    look_at_view_transform,
 )
 
 matplotlib.use("Agg")
@@ -40,8 +43,6 @@ def torus_distance(points: Tensor) -> Tensor:
 
 def gap(points: Tensor, reference: Tensor) -> float:
     """How far the surface is from the representation: root mean square distance from surface points to the nearest."""
-    from common.p3d import knn_points
-
     return float(knn_points(reference[None], points[None], K=1).dists.mean().sqrt())
 
 
@@ -56,7 +57,7 @@ def timed(work: Callable[[], object], repeats: int = 5) -> tuple[object, float]:
 
 
 @torch.no_grad()
-def measure_mesh(resolution: int, image_size: int, reference: Tensor) -> dict[str, float]:
+def measure_mesh(resolution: int, image_size: int) -> dict[str, float]:
     """One mesh of the torus: bytes, milliseconds to make and to render, root mean square distance between surfaces."""
     mesh, making = timed(lambda: implicit_mesh(SURFACES["torus"], resolution))
     camera = turntable_cameras(mesh, 1, elev=40.0)
@@ -73,21 +74,13 @@ def measure_points(count: int, image_size: int, reference: Tensor) -> dict[str, 
     side = max(round(count**0.5), 2)
     points, making = timed(lambda: SURFACES["torus"].points(side))
     clouds = Pointclouds([points], features=[height_colors(points)])
-    from common.mesh_views import FIELD_OF_VIEW
-    from common.p3d import FoVPerspectiveCameras, look_at_view_transform
-
     T = look_at_view_transform(4.4, 40.0, 180.0)
     camera = FoVPerspectiveCameras(R=T[0], T=T[1], fov=FIELD_OF_VIEW)
     settings = PointsRasterizationSettings(image_size=image_size, radius=min(0.6 / side * 2, 0.1))
     renderer = PointsRenderer(PointsRasterizer(camera, settings), AlphaCompositor((1, 1, 1)))
     _, rendering = timed(lambda: renderer(clouds))
-    return {
-        "count": len(points),
-        "bytes": points.nbytes,
-        "make_ms": making,
-        "render_ms": rendering,
-        "error": gap(points, reference),
-    }
+    error = gap(points, reference)
+    return {"count": len(points), "bytes": points.nbytes, "make_ms": making, "render_ms": rendering, "error": error}
 
 
 @command
@@ -100,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     generator = np.random.default_rng(job.args.seed)
     reference = torus_points(20_000, generator)
     rows = {
-        "mesh": [measure_mesh(n, job.args.image_size, reference) for n in RESOLUTIONS],
+        "mesh": [measure_mesh(n, job.args.image_size) for n in RESOLUTIONS],
         "points": [measure_points(n, job.args.image_size, reference) for n in COUNTS],
     }
     _figure(rows, job.path("tradeoffs.png"))

@@ -17,14 +17,14 @@ from tqdm import tqdm
 
 from a5_pointclouds import augment
 from a5_pointclouds.data import evaluation_batches, gather
-from a5_pointclouds.evaluate import Predictions, report
+from a5_pointclouds.evaluate import Predictions, report, write_results
 from a5_pointclouds.figures import confusion_figure, still
 from a5_pointclouds.models import MODELS, build_model
 from a5_pointclouds.options import check_batch_size, checkpoint_path, evaluation_parser, fitting_weights, load_splits
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import UserError, command, positive_float, positive_int, resolve_device
 from common.data.cloud_set import JoinedSet, PointCloudSet, join_splits
-from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.outputs import make_folder, write_json
 from common.training import learning_rate, seed_everything
 from common.visualize import image_grid, save_png
 
@@ -184,16 +184,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.task == "seg":
         _worst_objects(result, clouds, order, args.num_points, folder / "worst.png")
     write_json(folder / "objects.json", {"objects": [{"index": i, "accuracy": a} for i, a in sorted(objects)]})
-    write_metrics(folder, {**metrics, "folds": args.folds, "objects": len(clouds), "seconds": time.time() - started})
-    write_run(
-        folder,
-        vars(args),
-        started,
-        seed=args.seed,
-        device=str(device),
-        checkpoint=str(path),
-        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
-    )
+    more = {"folds": args.folds, "objects": len(clouds), "seconds": time.time() - started}
+    where = {"device": str(device), "checkpoint": str(path)}
+    write_results(folder, args, started, clouds, {**metrics, **more}, **where)
     for name, value in metrics.items():
         print(f"{name:32s} {value:.4f}")
 

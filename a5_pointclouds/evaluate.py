@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from a5_pointclouds.data import evaluation_batches
 from a5_pointclouds.options import Trained
-from common.data.cloud_set import PointCloudSet
+from common.data.cloud_set import JoinedSet, PointCloudSet
 from common.metrics import (
     accuracy_metrics,
     bootstrap_interval,
@@ -93,21 +93,22 @@ def report(result: Predictions, class_names: tuple[str, ...], prefix: str = "tes
     return metrics
 
 
+def write_results(
+    folder: Path, args: argparse.Namespace, started: float, clouds: PointCloudSet | JoinedSet, metrics: dict, **more
+) -> None:
+    """Leave metrics.json, and run.json with the data's source and what else is given."""
+    data = {"source": clouds.source, "fingerprint": clouds.fingerprint}
+    write_metrics(folder, metrics)
+    write_run(folder, vars(args), started, seed=args.seed, data=data, **more)
+
+
 def write_evaluation(
     folder: Path, args: argparse.Namespace, started: float, trained: Trained, clouds: PointCloudSet, metrics: dict
 ) -> None:
     """Leave metrics.json and run.json of an evaluation, and print its figures, all but the confusion counts."""
-    seconds = time.time() - started
-    write_metrics(folder, {**metrics, "num_points": args.num_points, "objects": len(clouds), "seconds": seconds})
-    write_run(
-        folder,
-        vars(args),
-        started,
-        seed=args.seed,
-        device=str(trained.device),
-        checkpoint=str(trained.path),
-        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
-    )
+    more = {"num_points": args.num_points, "objects": len(clouds), "seconds": time.time() - started}
+    where = {"device": str(trained.device), "checkpoint": str(trained.path)}
+    write_results(folder, args, started, clouds, {**metrics, **more}, **where)
     for name, value in metrics.items():
         if "_confusion_" not in name:
             print(f"{name:32s} {value:.4f}")

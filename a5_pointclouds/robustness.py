@@ -18,13 +18,13 @@ from tqdm import tqdm
 
 from a5_pointclouds.augment import add_noise, add_outliers, axis_rotation, cut_region, random_rotations, rotate
 from a5_pointclouds.eval_seg import labeller
-from a5_pointclouds.evaluate import Predictions, predict, summary
+from a5_pointclouds.evaluate import Predictions, predict, summary, write_results
 from a5_pointclouds.figures import save_figure, still
 from a5_pointclouds.options import OUTPUT_DIR, Trained, check_classes, evaluation_parser, load_splits, load_trained
 from common.cli import command
 from common.data.cloud_set import PointCloudSet
 from common.metrics import bootstrap_interval, wilson_interval
-from common.outputs import atomic_path, make_folder, write_metrics, write_run
+from common.outputs import atomic_path, make_folder
 from common.visualize import image_grid, label_colors, save_gif, save_png, side_by_side
 
 ANGLES = (0, 10, 20, 30, 60, 90, 120, 150, 180)
@@ -243,15 +243,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, value in row.items()
         if name not in ("level", "majority_baseline")
     }
-    write_metrics(folder, {**metrics, "majority_baseline": baseline, "seconds": time.time() - started})
-    write_run(
-        folder,
-        vars(args),
-        started,
-        seed=args.seed,
-        data={"source": clouds.source, "fingerprint": clouds.fingerprint},
-        checkpoints={name: str(trained.path) for name, trained in models.items()},
-    )
+    metrics |= {"majority_baseline": baseline, "seconds": time.time() - started}
+    paths = {name: str(trained.path) for name, trained in models.items()}
+    write_results(folder, args, started, clouds, metrics, checkpoints=paths)
     print(f"curves, GIFs and metrics.json are in {folder}")
 
 

@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from a5_pointclouds import augment
 from a5_pointclouds.data import TrainBatches, loader
 from a5_pointclouds.eval_seg import labeller
-from a5_pointclouds.evaluate import predict, report, summary
+from a5_pointclouds.evaluate import predict, report, summary, write_results
 from a5_pointclouds.models import FRAMES, MODELS, build_model
 from a5_pointclouds.options import (
     Trained,
@@ -37,7 +37,7 @@ from common.cli import (
     resolve_device,
 )
 from common.data.cloud_set import Splits
-from common.outputs import make_folder, write_metrics, write_run
+from common.outputs import make_folder
 from common.training import BEST, Experiment, fit, seed_everything
 
 EPOCHS = {"cls": 25, "seg": 15}
@@ -186,15 +186,7 @@ def finish(args: argparse.Namespace, experiment: Experiment, splits: Splits, fol
         "parameters": sum(p.numel() for p in model.parameters()),
         "seconds": time.time() - started,
     }
-    write_metrics(folder, metrics)
-    write_run(
-        folder,
-        vars(args),
-        started,
-        seed=args.seed,
-        device=str(experiment.device),
-        data={"source": splits.train.source, "fingerprint": splits.train.fingerprint},
-    )
+    write_results(folder, args, started, splits.train, metrics, device=str(experiment.device))
     training_curves(progress.history, folder / "curves.png")
     if args.task == "cls":
         classification_outputs(result, splits.test, folder)

@@ -1,6 +1,7 @@
 """Cameras from the poses that other programs write, on the conventions of `common.p3d`."""
 
-import torch
+import math
+
 from torch import Tensor
 
 from common.p3d import PerspectiveCameras, cameras_from_opencv_projection, quaternion_to_matrix
@@ -38,14 +39,13 @@ def cameras_from_nerf_synthetic(
     Raises:
         ValueError: an angle outside (0, pi).
     """
-    if not 0.0 < camera_angle_x < torch.pi:
+    if not 0.0 < camera_angle_x < math.pi:
         raise ValueError(f"camera_angle_x must be between 0 and pi, got {camera_angle_x}")
     height, width = image_size
     turned = transform_matrix[:, :3, :3] * transform_matrix.new_tensor([1.0, -1.0, -1.0])  # columns: OpenCV's axes
     R = turned.transpose(1, 2)
     tvec = -(R @ transform_matrix[:, :3, 3:])[:, :, 0]
-    focal = 0.5 * width / torch.tan(torch.tensor(0.5 * camera_angle_x)).item()
+    focal = 0.5 * width / math.tan(0.5 * camera_angle_x)
     K = R.new_tensor([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
-    return cameras_from_opencv_projection(
-        R, tvec, K.expand(len(R), 3, 3), R.new_tensor([[height, width]]).expand(len(R), 2)
-    )
+    size = R.new_tensor([[height, width]])
+    return cameras_from_opencv_projection(R, tvec, K.expand(len(R), 3, 3), size.expand(len(R), 2))

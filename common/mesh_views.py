@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from common.cli import UserError
 from common.p3d import (
+    IO,
     BlendParams,
     CamerasBase,
     FoVPerspectiveCameras,
@@ -24,6 +25,7 @@ from common.p3d import (
     look_at_view_transform,
 )
 from common.shapes import Shape
+from common.shapes.cow import cow_mesh
 
 WHITE = (1.0, 1.0, 1.0)
 GREY = (0.7, 0.7, 0.7)
@@ -37,8 +39,6 @@ def load_mesh(path: str | Path, device: torch.device | str = "cpu") -> Meshes:
     Raises:
         UserError: no such file, a file of another kind, damaged, or without a face.
     """
-    from common.p3d import IO
-
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"{path}: a mesh is read from {', '.join(FORMATS)} files")
@@ -55,8 +55,6 @@ def load_mesh(path: str | Path, device: torch.device | str = "cpu") -> Meshes:
 
 def cow(device: torch.device | str = "cpu") -> Meshes:
     """The textured cow of the procedural world."""
-    from common.shapes.cow import cow_mesh
-
     verts, faces, uvs, corners, texture = cow_mesh()
     maps = TexturesUV(torch.from_numpy(texture)[None], torch.from_numpy(corners)[None], torch.from_numpy(uvs)[None])
     return Meshes([torch.from_numpy(verts)], [torch.from_numpy(faces.copy())], maps).to(device)
@@ -72,18 +70,32 @@ def mesh_of_shape(shape: Shape, device: torch.device | str = "cpu") -> Meshes:
 def painted(mesh: Meshes, color: Sequence[float] | Tensor) -> Meshes:
     """The mesh in one RGB colour, or one for each packed vertex (V, 3)."""
     color = torch.as_tensor(color, dtype=torch.float32, device=mesh.device)
-    colors = color.expand(len(mesh.verts_packed()), 3)
-    return Meshes(
-        mesh.verts_list(), mesh.faces_list(), TexturesVertex(list(colors.split(mesh.num_verts_per_mesh().tolist())))
-    )
+    colors = color.expand(len(mesh.verts_packed()), 3).split(mesh.num_verts_per_mesh().tolist())
+    return Meshes(mesh.verts_list(), mesh.faces_list(), TexturesVertex(list(colors)))
 
 
 def centred(mesh: Meshes, radius: float = 1.0) -> Meshes:
     """The mesh moved and scaled: its bounding box has its middle at the origin and a half diagonal of ``radius``."""
     verts = mesh.verts_packed()
-    low, high = verts.amin(0), verts.amax(0)
-    scale = 2 * radius / (high - low).norm().clamp(min=1e-12)
-    return mesh.offset_verts(-(low + high) / 2).scale_verts(float(scale))
+    scale = 2 * radius / (verts.amax(0) - verts.amin(0)).norm().clamp(min=1e-12)
+    return mesh.offset_verts(-_middle(mesh)).scale_verts(float(scale))
+
+
+def _middle(mesh: Meshes) -> Tensor:
+    """(3,): of the mesh's bounding box."""
+    verts = mesh.verts_packed()
+    return (verts.amin(0) + verts.amax(0)) / 2
+
+
+def chequered_floor(height: float, reach: float, cells: int, colors: Sequence[Sequence[float]]) -> Meshes:
+    """A level square of cells x cells in two colours in turn, from -reach to reach on x and z."""
+    ticks, place = torch.linspace(-reach, reach, cells + 1), torch.arange(cells)
+    corner_x, corner_z = torch.tensor([[0, 1, 1, 0], [0, 0, 1, 1]])
+    x, z = torch.broadcast_tensors(ticks[place[:, None, None] + corner_x], ticks[place[:, None] + corner_z])
+    verts = torch.stack((x, torch.full_like(x, height), z), -1).view(-1, 3)
+    faces = 4 * torch.arange(cells**2)[:, None, None] + torch.tensor([[0, 2, 1], [0, 3, 2]])
+    color = torch.tensor(colors)[(place[:, None] + place) % 2].view(-1, 3).repeat_interleave(4, 0)
+    return Meshes([verts], [faces.view(-1, 3)], TexturesVertex([color]))
 
 
 def mesh_renderer(
@@ -117,8 +129,7 @@ def render_together(meshes: Sequence[Meshes], image_size: int, cameras: CamerasB
 
 def fitting_distance(mesh: Meshes, fov: float = FIELD_OF_VIEW, margin: float = 1.08) -> float:
     """From where a ball around the mesh (about its bounding box's middle) fills the picture."""
-    verts = mesh.verts_packed()
-    reach = (verts - (verts.amin(0) + verts.amax(0)) / 2).norm(dim=1).max()
+    reach = (mesh.verts_packed() - _middle(mesh)).norm(dim=1).max()
     return float(margin * reach / np.sin(np.radians(fov / 2)))
 
 
@@ -174,10 +185,9 @@ def turntable_cameras(
     mesh: Meshes, num_frames: int, dist: float | None = None, elev: float = 15.0, start: float = 180.0
 ) -> FoVPerspectiveCameras:
     """Cameras on a circle around the middle of the mesh's bounding box, from azimuth ``start`` on."""
-    verts = mesh.verts_packed()
-    middle = ((verts.amin(0) + verts.amax(0)) / 2)[None]
     azim = start + torch.arange(num_frames) * (360.0 / num_frames)
-    R, T = look_at_view_transform(dist or fitting_distance(mesh), elev, azim, at=middle, device=mesh.device)
+    dist = dist or fitting_distance(mesh)
+    R, T = look_at_view_transform(dist, elev, azim, at=_middle(mesh)[None], device=mesh.device)
     return FoVPerspectiveCameras(R=R, T=T, fov=FIELD_OF_VIEW, znear=0.05, device=mesh.device)
 
 

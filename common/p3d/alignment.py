@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .neighbours import knn_points, rows_inside
+from .neighbours import knn_points, lengths_of, rows_inside
 from .packing import list_to_padded
 from .pointclouds import Pointclouds
 
@@ -37,7 +37,7 @@ def convert_pointclouds_to_tensor(pcl: Clouds) -> tuple[Tensor, Tensor]:
         return pcl.points_padded(), pcl.num_points_per_cloud()
     if not isinstance(pcl, Tensor):
         raise ValueError(f"point clouds must be tensors (N, P, D) or Pointclouds, got {type(pcl).__name__}")
-    return pcl, torch.full((len(pcl),), pcl.shape[1], dtype=torch.int64, device=pcl.device)
+    return pcl, lengths_of(pcl, None)
 
 
 def iterative_closest_point(
@@ -52,15 +52,15 @@ def iterative_closest_point(
     (start, sizes_X), (target, sizes_Y) = convert_pointclouds_to_tensor(X), convert_pointclouds_to_tensor(Y)
     N, P, D = start.shape
     identity = start.new_ones(N, D).diag_embed(), start.new_zeros(N, D), start.new_ones(N)
-    R, T, s = transform = SimilarityTransform(*(init_transform or identity))
-    if target.shape != (N, target.shape[1], D) or (R.shape, T.shape, s.shape) != ((N, D, D), (N, D), (N,)):
+    transform = SimilarityTransform(*(init_transform or identity))
+    if target.shape != (N, target.shape[1], D) or [t.shape for t in transform] != [t.shape for t in identity]:
         raise ValueError(f"X {tuple(start.shape)}, Y {tuple(target.shape)} and init_transform do not fit")
-    moved = start if init_transform is None else s[:, None, None] * (start @ R) + T[:, None]
-    mask, rmse, history, converged = rows_inside(start, sizes_X).to(start.dtype), None, [], False
+    moved, mask = _moved(start, transform), rows_inside(start, sizes_X).to(start.dtype)
+    rmse, history, converged = None, [], False
     while len(history) < max_iterations and not converged:
         nearest = knn_points(moved, target, sizes_X, sizes_Y, return_nn=True).knn[:, :, 0]
-        R, T, s = transform = corresponding_points_alignment(start, nearest, mask, estimate_scale, allow_reflection)
-        moved, previous = s[:, None, None] * (start @ R) + T[:, None], rmse
+        transform = corresponding_points_alignment(start, nearest, mask, estimate_scale, allow_reflection)
+        moved, previous = _moved(start, transform), rmse
         history.append(transform)
         rmse = wmean((moved - nearest).square().sum(2, keepdim=True), mask)[:, 0, 0].sqrt()
         converged = previous is not None and bool((previous - rmse <= relative_rmse_thr * previous).all())
@@ -70,11 +70,15 @@ def iterative_closest_point(
     return ICPSolution(converged, rmse, moved, transform, history)
 
 
+def _moved(points: Tensor, transform: SimilarityTransform) -> Tensor:
+    return transform.s[:, None, None] * (points @ transform.R) + transform.T[:, None]
+
+
 def corresponding_points_alignment(
     X: Clouds, Y: Clouds, weights: Tensor | Sequence[Tensor] | None = None, estimate_scale: bool = False,
     allow_reflection: bool = False, eps: float = 1e-9,
 ) -> SimilarityTransform:  # fmt: skip
-    """The similarity transform that brings X (N, P, D) closest to Y, row by row, in the least squares (Umeyama 1991).
+    """The similarity transform that brings X (N, P, D) closest to Y, row by row, in least squares (Umeyama 1991).
 
     Weights, (N, P) or N tensors (P_n,), weight the means, and, as in PyTorch3D, both centred clouds, so that squared
     residuals count by weights squared. s is 1 unless estimated; det R is 1 unless reflections are allowed; `eps` is the
@@ -95,7 +99,7 @@ def corresponding_points_alignment(
     U, S, Vh = torch.linalg.svd(centred_X.transpose(1, 2) @ centred_Y / total[:, None, None])
     if (sizes <= Xt.shape[2]).any() or (S <= 1e-15).any():
         warnings.warn("corresponding_points_alignment: too few points, or in a subspace: R is not unique", stacklevel=2)
-    signs, s = torch.ones_like(S), torch.ones_like(S[:, 0])
+    signs, s = torch.ones_like(S), torch.ones_like(total)
     if not allow_reflection:
         signs = torch.cat((signs[:, 1:], torch.linalg.det(U @ Vh)[:, None]), 1)
     R = (U * signs[:, None]) @ Vh
@@ -109,8 +113,7 @@ def wmean(
 ) -> Tensor:
     """Mean of x (..., D) over dimensions other than the last, with weights (...) that broadcast, at least `eps` in all.
 
-    Raises:
-        ValueError: weights that do not broadcast.
+    Raises a ValueError for weights that do not broadcast.
     """
     if weight is None:
         return x.mean(dim, keepdim)

@@ -48,14 +48,13 @@ def chamfer_distance(
         raise ValueError(f"weights must be ({len(first[1])},) and not negative, got {weights.tolist()}")
     ways = [(first, second)] if single_directional else [(first, second), (second, first)]
     terms = [_one_way(*a, *b, weights, norm, abs_cosine, point_reduction) for a, b in ways]
-    total = len(first[1]) if weights is None else weights.sum()
-    total = total if batch_reduction == "mean" and total > 0 else 1
+    total = 1 if batch_reduction == "sum" else len(first[1]) if weights is None else weights.sum()
 
     def join(ways: tuple) -> Loss:
         if ways[0] is None or point_reduction is None:
-            return ways if len(ways) > 1 and ways[0] is not None else ways[0]
+            return ways[0] if single_directional or ways[0] is None else ways
         loss = torch.stack(ways).amax(0) if point_reduction == "max" else sum(ways)
-        return loss if batch_reduction is None else loss.sum() / total
+        return loss if batch_reduction is None else loss.sum() / (total if total > 0 else 1)
 
     return tuple(join(ways) for ways in zip(*terms, strict=True))
 
@@ -66,17 +65,16 @@ def _cloud(points: Tensor | Pointclouds, lengths: Tensor | None, normals: Tensor
         return points.points_padded(), points.num_points_per_cloud(), points.normals_padded()
     if not isinstance(points, Tensor):
         raise ValueError(f"clouds must be Pointclouds objects or torch.Tensor (N, P, D), got {type(points).__name__}")
-    if points.dim() != 3:
-        raise ValueError(f"Expected points to be of shape (N, P, D), got {tuple(points.shape)}")
+    lengths = lengths_of(points, lengths)
     if normals is not None and (normals.dim() != 3 or normals.shape[:2] != points.shape[:2]):
         raise ValueError(f"Expected normals to be of shape (N, P, D) like the points, got {tuple(normals.shape)}")
-    return points, lengths_of(points, lengths), normals
+    return points, lengths, normals
 
 
 def _one_way(x, x_lengths, x_normals, y, y_lengths, y_normals, weights, norm, abs_cosine, reduction):
     """Distances and normals' cosine distances of the points of x: (N,), or (N, P) without reduction."""
     nearest = knn_points(x, y, x_lengths, y_lengths, norm)
-    scale = torch.ones_like(x[:, 0, 0] if x.shape[1] else x.sum((1, 2))) if weights is None else weights
+    scale = x.new_ones(len(x)) if weights is None else weights
     counted = rows_inside(x, x_lengths) & (scale > 0)[:, None]
     losses = [nearest.dists[:, :, 0].masked_fill((y_lengths == 0)[:, None], torch.inf)]
     if x_normals is not None and y_normals is not None and reduction != "max":

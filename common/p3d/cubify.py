@@ -15,13 +15,9 @@ SIDES |= {(0, -1, 0): "051045", (0, 0, 1): "675654", (1, 0, 0): "173157"}
 
 
 def cubify(
-    voxels: Tensor,
-    thresh: float,
-    *,
-    feats: Tensor | None = None,
-    device: torch.device | str | None = None,
+    voxels: Tensor, thresh: float, *, feats: Tensor | None = None, device: torch.device | str | None = None,
     align: str = "topleft",
-) -> Meshes:
+) -> Meshes:  # fmt: skip
     """The surface of the cubes of all voxels (N, D, H, W) >= thresh; x runs along W. Cubes share vertices.
 
     Args:

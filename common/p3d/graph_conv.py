@@ -38,6 +38,13 @@ def gather_scatter(input: Tensor, edges: Tensor, directed: bool = False) -> Tens
     """Sums (V, C) of the neighbours' rows of `input` (V, C), along edges (E, 2) int64; ValueError: other shapes."""
     if input.dim() != 2 or edges.dim() != 2 or edges.shape[1] != 2 or edges.dtype != torch.int64:
         raise ValueError(f"input must be (V, C), edges int64 (E, 2): {tuple(input.shape)}, {tuple(edges.shape)}")
-    start, end = edges.unbind(1)
-    out = torch.zeros_like(input).index_add(0, start, input.index_select(0, end))
-    return out if directed else out.index_add(0, end, input.index_select(0, start))
+    return neighbour_sums(input, edges, directed=directed)
+
+
+def neighbour_sums(rows: Tensor, edges: Tensor, weights: Tensor | None = None, directed: bool = False) -> Tensor:
+    """As `gather_scatter`, with rows multiplied by the weights (E, 1) of the edges along which they come."""
+    total, (start, end) = torch.zeros_like(rows), edges.unbind(1)
+    for place, source in ((start, end),) if directed else ((start, end), (end, start)):
+        pulled = rows.index_select(0, source)
+        total = total.index_add(0, place, pulled if weights is None else pulled * weights)
+    return total

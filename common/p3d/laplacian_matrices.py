@@ -8,10 +8,10 @@ __all__ = ["cot_laplacian", "laplacian", "norm_laplacian"]
 
 def laplacian(verts: Tensor, edges: Tensor) -> Tensor:
     """Of verts (V, 3), edges (E, 2): 1 / degree(i) at each edge (i, j), -1 on the diagonal."""
-    start, here = edges.t().reshape(-1), torch.arange(len(verts), device=verts.device)
-    share = 1 / torch.bincount(start, minlength=len(verts)).to(verts.dtype)
-    rows, columns = torch.cat((start, here)), torch.cat((edges.flip(1).t().reshape(-1), here))
-    return _sparse(rows, columns, torch.cat((share[start], -torch.ones_like(share))), len(verts))
+    both, here = torch.cat((edges, edges.flip(1))), torch.arange(len(verts), device=verts.device)
+    share = 1 / torch.bincount(both[:, 0], minlength=len(verts)).to(verts.dtype)
+    places = torch.cat((both, torch.stack((here, here), 1)))
+    return _sparse(places, torch.cat((share[both[:, 0]], -torch.ones_like(share))), len(verts))
 
 
 def cot_laplacian(verts: Tensor, faces: Tensor, eps: float = 1e-12) -> tuple[Tensor, Tensor]:
@@ -20,17 +20,16 @@ def cot_laplacian(verts: Tensor, faces: Tensor, eps: float = 1e-12) -> tuple[Ten
     The second result (V, 1) is one over the area of the faces around each vertex, 0 where there are none.
     """
     cotangent, area = cotangents(verts, faces, eps)
-    start, end = faces[:, [1, 2, 0]].reshape(-1), faces[:, [2, 0, 1]].reshape(-1)
-    values = cotangent.reshape(-1).repeat(2)
+    opposite = faces[:, [[1, 2], [2, 0], [0, 1]]].view(-1, 2)
+    matrix = _sparse(torch.cat((opposite, opposite.flip(1))), cotangent.reshape(-1).repeat(2), len(verts))
     around = area_around(area, faces, len(verts))
-    matrix = _sparse(torch.cat((start, end)), torch.cat((end, start)), values, len(verts))
     return matrix, torch.where(around > 0, 1 / around, 0)[:, None]
 
 
 def norm_laplacian(verts: Tensor, edges: Tensor, eps: float = 1e-12) -> Tensor:
     """Of verts (V, 3), edges (E, 2): one over the length (plus eps) at each edge."""
     weight = 1 / ((verts[edges[:, 0]] - verts[edges[:, 1]]).norm(dim=1) + eps)
-    return _sparse(edges.t().reshape(-1), edges.flip(1).t().reshape(-1), weight.repeat(2), len(verts))
+    return _sparse(torch.cat((edges, edges.flip(1))), weight.repeat(2), len(verts))
 
 
 def cotangents(verts: Tensor, faces: Tensor, eps: float = 1e-12) -> tuple[Tensor, Tensor]:
@@ -46,6 +45,6 @@ def area_around(area: Tensor, faces: Tensor, count: int) -> Tensor:
     return area.new_zeros(count).index_add(0, faces.reshape(-1), area.repeat_interleave(3))
 
 
-def _sparse(rows: Tensor, columns: Tensor, values: Tensor, count: int) -> Tensor:
-    places = torch.stack((rows, columns))
-    return torch.sparse_coo_tensor(places, values, (count, count), check_invariants=False).coalesce()
+def _sparse(places: Tensor, values: Tensor, count: int) -> Tensor:
+    """(count, count), the values (E,) at their places (E, 2) added up."""
+    return torch.sparse_coo_tensor(places.t(), values, (count, count), check_invariants=False).coalesce()

@@ -50,12 +50,9 @@ def marching_cubes(
         isolevel: by default the middle between each volume's least and greatest value.
         return_local_coords: scale the grid to [-1, 1]; else x, y, z run from 0 to W - 1, H - 1, D - 1.
 
-    Returns:
-        N tensors (V_n, 3), differentiable in the values, and N tensors (F_n, 3) int64; normals point to greater values.
-        No two vertices coincide, and every edge is shared unless it lies on the grid's border.
-
-    Raises:
-        ValueError: another shape, or values next to the surface that are not finite.
+    Returns N tensors (V_n, 3), differentiable in the values, and N (F_n, 3) int64; normals point to greater values. No
+    two vertices coincide, and every edge is shared unless it lies on the grid's border. Raises a ValueError for another
+    shape, and for values next to the surface that are not finite.
     """
     if vol_batch.dim() != 4:
         raise ValueError(f"vol_batch must be (N, D, H, W), got {tuple(vol_batch.shape)}")

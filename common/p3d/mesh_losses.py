@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .graph_conv import neighbour_sums
 from .laplacian_matrices import area_around, cotangents
 from .meshes import SMALLEST_NORM, Meshes
 
@@ -18,8 +19,8 @@ def mesh_edge_loss(meshes: Meshes, target_length: float = 0.0) -> Tensor:
     """Mean of (length - target_length)^2 over the edges."""
     if meshes.isempty():
         return _zero(meshes)
-    start, end = meshes.edges_packed().unbind(1)
-    length = (meshes.verts_packed().index_select(0, start) - meshes.verts_packed().index_select(0, end)).norm(dim=1)
+    verts, (start, end) = meshes.verts_packed(), meshes.edges_packed().unbind(1)
+    length = (verts.index_select(0, start) - verts.index_select(0, end)).norm(dim=1)
     return _mean_of_means(meshes, (length - target_length).square(), "edge", start)
 
 
@@ -28,10 +29,8 @@ def mesh_laplacian_smoothing(meshes: Meshes, method: str = "uniform") -> Tensor:
 
     Args:
         method: `uniform`: w_ij = 1 / (number of neighbours). `cot` (Desbrun et al. 1999): cot a_ij + cot b_ij, divided
-            by its sum over j. `cotcurv`: (cot a_ij + cot b_ij) / 4 A_i, A_i the area of the faces around i.
-
-    Raises:
-        ValueError: another method.
+            by its sum over j. `cotcurv`: (cot a_ij + cot b_ij) / 4 A_i, A_i the area of the faces around i. Another
+            one is a ValueError.
     """
     if method not in ("uniform", "cot", "cotcurv"):
         raise ValueError(f"Method should be one of {{uniform, cot, cotcurv}}, got {method!r}")
@@ -39,13 +38,13 @@ def mesh_laplacian_smoothing(meshes: Meshes, method: str = "uniform") -> Tensor:
         return _zero(meshes)
     verts, faces, edges = meshes.verts_packed(), meshes.faces_packed(), meshes.edges_packed()
     with torch.no_grad():
-        weights = verts.new_ones(len(edges), 1)
+        weights = None
         if method != "uniform":
             cotangent, area = cotangents(verts, faces)
             edge_of_corner = meshes.faces_packed_to_edges_packed().reshape(-1)
-            weights = torch.zeros_like(weights).index_add(0, edge_of_corner, cotangent.reshape(-1, 1))
-        total = _neighbour_sum(torch.ones_like(verts[:, :1]), edges, weights)
-    pull = _neighbour_sum(verts, edges, weights)
+            weights = verts.new_zeros(len(edges), 1).index_add(0, edge_of_corner, cotangent.reshape(-1, 1))
+        total = neighbour_sums(torch.ones_like(verts[:, :1]), edges, weights)
+    pull = neighbour_sums(verts, edges, weights)
     if method == "cotcurv":
         around = area_around(area, faces, len(verts))[:, None]
         pull = (pull - total * verts) * torch.where(around > 0, 0.25 / around, 0)
@@ -59,11 +58,10 @@ def mesh_normal_consistency(meshes: Meshes) -> Tensor:
 
     A pair's normals are those of faces that run through their edge in opposite directions, even if they do not.
     """
-    pairs = torch.empty(0, 3) if meshes.isempty() else _face_pairs(meshes)
-    if not len(pairs):
+    if meshes.isempty() or not len(_face_pairs(meshes)):
         return _zero(meshes)
     normals = F.normalize(_crosses(meshes.verts_packed(), meshes.faces_packed()), eps=1e-8)
-    first, second, sign = pairs.unbind(1)
+    first, second, sign = _face_pairs(meshes).unbind(1)
     cosine = (normals.index_select(0, first) * normals.index_select(0, second)).sum(1) * sign
     return _mean_of_means(meshes, 1 - cosine, "pair", meshes.faces_packed()[first, 0])
 
@@ -80,13 +78,6 @@ def mesh_face_areas_normals(verts: Tensor, faces: Tensor) -> tuple[Tensor, Tenso
 def _crosses(verts: Tensor, faces: Tensor) -> Tensor:
     a, b, c = (verts.index_select(0, faces[:, corner]) for corner in range(3))
     return torch.linalg.cross(b - a, c - a)
-
-
-def _neighbour_sum(rows: Tensor, edges: Tensor, weights: Tensor) -> Tensor:
-    """(V, C): the sum of the neighbours' rows of (V, C), times the weights (E, 1) of the edges to them."""
-    start, end = edges.unbind(1)
-    total = torch.zeros_like(rows).index_add(0, start, rows.index_select(0, end) * weights)
-    return total.index_add(0, end, rows.index_select(0, start) * weights)
 
 
 def _face_pairs(meshes: Meshes) -> Tensor:

@@ -19,12 +19,9 @@ def ico_sphere(level: int = 0, device: torch.device | str | None = None) -> Mesh
     if level < 0:
         raise ValueError(f"level must be >= 0, got {level}")
     short, long = 0.5257, 0.8507  # PyTorch3D's roundings
-    verts = torch.zeros(3, 4, 3, device=device)
-    signs = torch.tensor([[-short, long], [short, long], [-short, -long], [short, -long]], device=device)
-    for axis in range(3):
-        verts[axis][:, [axis, (axis + 1) % 3]] = signs
+    four = torch.tensor([[-short, long, 0], [short, long, 0], [-short, -long, 0], [short, -long, 0]], device=device)
     faces = torch.tensor([[int(corner, 12) for corner in face] for face in ICOSAHEDRON.split()], device=device)
-    sphere = Meshes([verts.view(-1, 3)], [faces])
+    sphere = Meshes([torch.cat([four.roll(axis, 1) for axis in range(3)])], [faces])
     for _ in range(level):
         sphere = SubdivideMeshes()(sphere)
         sphere = sphere.update_padded(F.normalize(sphere.verts_padded(), dim=2))
@@ -37,8 +34,7 @@ def torus(r: float, R: float, sides: int, rings: int, device: torch.device | str
         raise ValueError(f"sides and rings must be > 0, got {sides} and {rings}")
     theta = torch.arange(sides, device=device, dtype=torch.float64) * (2 * math.pi / sides)
     phi = torch.arange(rings, device=device, dtype=torch.float64)[:, None] * (2 * math.pi / rings)
-    distance = R + r * theta.cos()
-    height = (r * theta.sin()).expand(rings, sides)
+    distance, height = R + r * theta.cos(), (r * theta.sin()).expand(rings, sides)
     verts = torch.stack((distance * phi.cos(), distance * phi.sin(), height), 2).view(-1, 3).float()
     vertex = torch.arange(rings * sides, device=device).view(rings, sides).roll((1, 1), (0, 1))
     along, around = vertex.roll(-1, 0), vertex.roll(-1, 1)

@@ -51,8 +51,8 @@ def knn_gather(x: Tensor, idx: Tensor, lengths: Tensor | None = None) -> Tensor:
     """Rows (N, L, K, U) of x (N, M, U) at the indices (N, L, K) of `knn_points`; 0 where k >= lengths (N,)."""
     if len(x) != len(idx):
         raise ValueError(f"x and idx must have the same batch size, got {len(x)} and {len(idx)}")
-    missing = torch.arange(idx.shape[2], device=x.device) >= lengths_of(x, lengths)[:, None]
-    return _rows(x, idx).masked_fill(missing[:, None, :, None], 0.0) if missing.any() else _rows(x, idx)
+    missing = torch.arange(idx.shape[2], device=x.device) >= lengths_of(x, lengths)[:, None, None]
+    return masked_gather(x, idx.masked_fill(missing, -1) if missing.any() else idx)
 
 
 def ball_query(
@@ -82,8 +82,13 @@ def masked_gather(points: Tensor, idx: Tensor) -> Tensor:
         raise ValueError(f"points and idx must have the same batch dimension, got {len(points)} and {len(idx)}")
     if idx.dim() not in (2, 3):
         raise ValueError(f"idx format is not supported: (N, K) or (N, P, K), got {tuple(idx.shape)}")
-    missing = idx < 0
-    return _rows(points, idx.masked_fill(missing, 0)).masked_fill(missing[..., None], 0.0)
+    missing, (N, P, D) = idx < 0, points.shape
+    if missing.any():
+        return masked_gather(points, idx.masked_fill(missing, 0)).masked_fill(missing[..., None], 0.0)
+    if P == 0:
+        return points.new_zeros(*idx.shape, D)
+    first = torch.arange(N, device=points.device).view(N, *[1] * (idx.dim() - 1)) * P
+    return points.reshape(N * P, D).index_select(0, (idx + first).view(-1)).view(*idx.shape, D)
 
 
 def sample_farthest_points(
@@ -186,14 +191,6 @@ def _tree(points: Tensor) -> cKDTree:
 def _by_tree(p1: Tensor, p2: Tensor) -> bool:
     many = p1.shape[1] * p2.shape[1] > TREE_PAIRS and p1.shape[2] <= TREE_DIMENSIONS
     return many and p1.device.type == "cpu" and bool(p1.isfinite().all() and p2.isfinite().all())
-
-
-def _rows(x: Tensor, idx: Tensor) -> Tensor:
-    """(*idx.shape, U) of x (N, M, U) and indices (N, ...) >= 0; zeros of an empty x."""
-    if x.shape[1] == 0:
-        return x.new_zeros(*idx.shape, x.shape[2])
-    first = torch.arange(len(x), device=x.device).view(-1, *[1] * (idx.dim() - 1)) * x.shape[1]
-    return x.reshape(-1, x.shape[2]).index_select(0, (idx + first).reshape(-1)).view(*idx.shape, x.shape[2])
 
 
 def rows_inside(points: Tensor, lengths: Tensor) -> Tensor:

@@ -3,14 +3,11 @@
 import torch
 from torch import Tensor
 
-from .alignment import convert_pointclouds_to_tensor
+from .alignment import Clouds, convert_pointclouds_to_tensor
 from .neighbours import knn_points
-from .pointclouds import Pointclouds
 
 __all__ = ["estimate_pointcloud_local_coord_frames", "estimate_pointcloud_normals"]
 __all__ += ["get_point_covariances", "symeig3x3"]
-
-Clouds = Tensor | Pointclouds
 
 
 def estimate_pointcloud_normals(
@@ -28,12 +25,10 @@ def estimate_pointcloud_local_coord_frames(
     The point itself is one of them. Disambiguated, the first axis (the normal) and the last point to where most of them
     lie (Tombari et al. 2010, SHOT, sec. 3), and the middle one is the cross product normal x last. Differentiable where
     variances differ; of no meaning past a cloud's end. `use_symeig_workaround` is PyTorch3D's and changes nothing.
-
-    Raises:
-        ValueError: points that are not in space, or a cloud of `neighborhood_size` points or fewer.
+    Raises a ValueError for points that are not in space, or a cloud of `neighborhood_size` points or fewer.
     """
     points, sizes = convert_pointclouds_to_tensor(pointclouds)
-    if points.dim() != 3 or points.shape[2] != 3 or (sizes <= neighborhood_size).any():
+    if points.shape[2] != 3 or (sizes <= neighborhood_size).any():
         raise ValueError(f"clouds need more than {neighborhood_size} points in space, got {sizes.tolist()}")
     points = points - (points.sum(1) / sizes[:, None])[:, None]
     covariances, neighbours = get_point_covariances(points, sizes, neighborhood_size)

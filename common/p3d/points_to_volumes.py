@@ -8,6 +8,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
+from .neighbours import rows_inside
 from .pointclouds import Pointclouds
 from .volumes import Volumes
 
@@ -18,20 +19,18 @@ def add_pointclouds_to_volumes(pointclouds: Pointclouds, initial_volumes: Volume
     """New volumes: N given ones, with N clouds (in world coordinates) and their features added.
 
     `mode`, and `min_weight` and `rescale_features` as options: see `add_points_features_to_volume_densities_features`.
-
-    Raises:
-        ValueError: unlike batch sizes, clouds without features, or shapes that do not fit together.
+    Raises a ValueError for unlike batch sizes, clouds without features, or shapes that do not fit together.
     """
     if len(initial_volumes) != len(pointclouds) or pointclouds.features_padded() is None:
         raise ValueError(f"{len(initial_volumes)} volumes need as many clouds with features, got {len(pointclouds)}")
-    points, sizes = pointclouds.points_padded(), pointclouds.num_points_per_cloud()
+    points = pointclouds.points_padded()
     features, densities = add_points_features_to_volume_densities_features(
         initial_volumes.world_to_local_coords(points),
         pointclouds.features_padded(),
         initial_volumes.densities(),
         initial_volumes.features(),
         mode,
-        mask=torch.arange(points.shape[1], device=points.device) < sizes[:, None],
+        mask=rows_inside(points, pointclouds.num_points_per_cloud()),
         grid_sizes=initial_volumes.get_grid_sizes(),
         align_corners=initial_volumes.get_align_corners(),
         **options,
@@ -40,22 +39,14 @@ def add_pointclouds_to_volumes(pointclouds: Pointclouds, initial_volumes: Volume
 
 
 def add_points_features_to_volume_densities_features(
-    points_3d: Tensor,
-    points_features: Tensor,
-    volume_densities: Tensor,
-    volume_features: Tensor | None,
-    mode: str = "trilinear",
-    min_weight: float = 1e-4,
-    mask: Tensor | None = None,
-    grid_sizes: Tensor | None = None,
-    rescale_features: bool = True,
-    align_corners: bool = True,
-) -> tuple[Tensor, Tensor]:
+    points_3d: Tensor, points_features: Tensor, volume_densities: Tensor, volume_features: Tensor | None,
+    mode: str = "trilinear", min_weight: float = 1e-4, mask: Tensor | None = None, grid_sizes: Tensor | None = None,
+    rescale_features: bool = True, align_corners: bool = True,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """New features (N, C, D, H, W) and densities (N, 1, D, H, W): the given ones and what the points add.
 
     Args:
-        points_3d: (N, P, 3), local coordinates as of `Volumes`; those outside add nothing.
-        points_features: (N, P, C).
+        points_3d: (N, P, 3), local coordinates as of `Volumes`, with features (N, P, C); those outside add nothing.
         volume_features: None for zeros.
         mode: trilinear, or nearest (no gradient to the points).
         min_weight: the least density that features are divided by if trilinear; it is 1 if nearest.
@@ -63,8 +54,7 @@ def add_points_features_to_volume_densities_features(
         grid_sizes: (N, 3), depth, height, width of each grid without its padding.
         rescale_features: averages (features divided by densities) instead of sums.
 
-    Raises:
-        ValueError: another mode, or shapes that do not fit together.
+    Raises a ValueError for another mode, or shapes that do not fit together.
     """
     (N, P, C), shape = points_features.shape, volume_densities.shape[2:]
     volume_features = volume_densities.new_zeros(N, C, *shape) if volume_features is None else volume_features

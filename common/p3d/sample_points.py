@@ -16,10 +16,7 @@ def sample_points_from_meshes(
 
     From torch's generator, differentiable. Faces are drawn by area, all alike of a mesh that has none; the barycentric
     coordinates 1 - sqrt(u), sqrt(u) (1 - v), sqrt(u) v are even over a triangle (Osada et al. 2002, eq. 1). Of meshes
-    without faces all is 0.
-
-    Raises:
-        ValueError: no mesh has a face, a vertex is not finite, or textures are wanted of meshes without.
+    without faces all is 0. A ValueError: no mesh has a face, a vertex is not finite, or textures wanted are missing.
     """
     verts, faces, valid = meshes.verts_packed(), meshes.faces_packed(), meshes.valid
     if meshes.isempty() or not verts.isfinite().all():

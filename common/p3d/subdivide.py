@@ -11,8 +11,7 @@ __all__ = ["SubdivideMeshes"]
 class SubdivideMeshes(nn.Module):
     """Puts a vertex in the middle of every edge and makes four faces of each; orientation is kept.
 
-    Args:
-        meshes: if given, all batches must consist of meshes of one size, and features are padded.
+    Made with `meshes`, it takes batches of meshes of one size only, and features are padded.
     """
 
     def __init__(self, meshes: Meshes | None = None):
@@ -22,12 +21,9 @@ class SubdivideMeshes(nn.Module):
     def forward(self, meshes: Meshes, feats: Tensor | None = None) -> Meshes | tuple[Meshes, Tensor]:
         """Meshes of each mesh's vertices and then the middles of its edges, in the order of `edges_packed`.
 
-        Args:
-            feats: (sum V_n, D) or (N, V, D) of the vertices; makes a second result, (sum (V_n + E_n), D) or, padded,
-                (N, V + E, D), in which the middles have the means of their edges' ends.
-
-        Raises:
-            ValueError: feats of another shape, or meshes of unequal size where they are to be padded.
+        Features (sum V_n, D) or (N, V, D) of the vertices make a second result, (sum (V_n + E_n), D) or, padded,
+        (N, V + E, D), in which the middles have the means of their edges' ends. A ValueError: features of another
+        shape, or meshes of unequal size where they are to be padded.
         """
         if self.padded and not meshes.equisized:
             raise ValueError("SubdivideMeshes was made for meshes of one size")

@@ -1,7 +1,9 @@
 """Smoothing without shrinkage (Taubin, "Curve and surface smoothing without shrinkage", ICCV 1995)."""
 
 import torch
+from torch.nn import functional as F
 
+from .graph_conv import neighbour_sums
 from .meshes import Meshes
 
 __all__ = ["taubin_smoothing"]
@@ -14,10 +16,8 @@ def taubin_smoothing(meshes: Meshes, lambd: float = 0.53, mu: float = -0.53, num
     """
     verts, (start, end) = meshes.verts_packed(), meshes.edges_packed().unbind(1)
     for step in (lambd, mu) * num_iter:
-        edge = verts.index_select(0, end) - verts.index_select(0, start)
-        weight = 1 / (edge.norm(dim=1, keepdim=True) + 1e-12)
-        pull = torch.cat((edge * weight, weight), 1)
-        out, back = (pull.new_zeros(len(verts), 4).index_add(0, side, pull) for side in (start, end))
-        total = out[:, 3:] + back[:, 3:]
-        verts = verts + step * (out[:, :3] - back[:, :3]) / torch.where(total > 0, total, 1)
+        length = (verts.index_select(0, start) - verts.index_select(0, end)).norm(dim=1, keepdim=True)
+        sums = neighbour_sums(F.pad(verts, (0, 1), value=1.0), meshes.edges_packed(), 1 / (length + 1e-12))
+        total = sums[:, 3:]
+        verts = verts + step * (sums[:, :3] - total * verts) / torch.where(total > 0, total, 1)
     return meshes._with_verts(verts)

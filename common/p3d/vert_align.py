@@ -13,20 +13,13 @@ __all__ = ["vert_align"]
 
 
 def vert_align(
-    feats: Tensor | Sequence[Tensor],
-    verts: Tensor | Meshes | Pointclouds,
-    return_packed: bool = False,
-    interp_mode: str = "bilinear",
-    padding_mode: str = "zeros",
-    align_corners: bool = True,
-) -> Tensor:
+    feats: Tensor | Sequence[Tensor], verts: Tensor | Meshes | Pointclouds, return_packed: bool = False,
+    interp_mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = True,
+) -> Tensor:  # fmt: skip
     """Maps (N, C, H, W), one or several, at the x, y of verts (N, V, 3); (-1, -1) is top left, (1, 1) bottom right.
 
-    Returns:
-        (N, max V_n, sum of C), or (sum V_n, sum of C) if packed. The last three arguments are `grid_sample`'s.
-
-    Raises:
-        ValueError: other shapes, or batches of unequal size.
+    Returns (N, max V_n, sum of C), or (sum V_n, sum of C) if packed. The last three arguments are `grid_sample`'s.
+    Raises a ValueError for other shapes and for batches of unequal size.
     """
     padded = getattr(verts, "verts_padded", getattr(verts, "points_padded", lambda: verts))()
     feats = [feats] if isinstance(feats, Tensor) else list(feats)

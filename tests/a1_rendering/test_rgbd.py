@@ -89,7 +89,15 @@ class Greedy:
         return _reconstruct, (np.ndarray, (10**13,), b"b")
 
 
-@pytest.mark.parametrize("thing", [Evil(), [Evil()], {"rgb1": Evil()}, eval, Greedy(), np.array([Evil()], object)])
+class Wasteful:
+    def __reduce__(self):
+        return np.ndarray, ((1 << 20,),)
+
+
+THINGS = [Evil(), [Evil()], {"rgb1": Evil()}, eval, Greedy(), Wasteful(), np.array([Evil()], object)]
+
+
+@pytest.mark.parametrize("thing", THINGS)
 def test_pickles_that_do_more_than_hold_arrays_are_refused(tmp_path, monkeypatch, thing):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="not read"):
