@@ -5,19 +5,18 @@ are found for all rows at once and expanded in chunks of bounded size, so that n
 rounding leaves open whether a run's last pixels belong to it, its pixels are tested by the edge functions themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .point_pairs import PixelGrid
+from .pixel_grid import SLACK, PixelGrid
 
 __all__: list[str] = []
 
 ROWS_PER_CHUNK = 1 << 17  # of faces, some 150 bytes each
 PAIRS_PER_CHUNK = 1 << 19  # some 40 bytes each
-SLACK = 0.01  # of windows and runs, in pixels: rounding never hides a pixel at the rim
 ROUNDINGS = 8  # of where an edge crosses a row, relative to what that is computed from
 
 
@@ -128,10 +127,15 @@ class _Edges(NamedTuple):
 def _edges(corners: Tensor) -> _Edges:
     """Of faces with corners (2, 3, F)."""
     (ax, ay), (bx, by) = corners.roll(-1, 1), corners.roll(1, 1)
-    x, y = corners
-    sign = ((x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])).sign()
+    first, second, third = corners.unbind(1)
+    sign = cross(third, first, second).sign()
     sx, sy = (bx - ax) * sign, (by - ay) * sign
     return _Edges(ax, ay, sx, sy, owns_edge(sx, sy))
+
+
+def cross(p: Sequence[Tensor], a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """Twice the signed area of the triangle of points p, a and b, each (x, y, ...)."""
+    return (p[0] - a[0]) * (b[1] - a[1]) - (p[1] - a[1]) * (b[0] - a[0])
 
 
 def owns_edge(sx: Tensor, sy: Tensor) -> Tensor:
