@@ -66,7 +66,6 @@ def softmax_rgb_blend(
     """
     pix_to_face = fragments.pix_to_face
     _, height, width, depth = pix_to_face.shape
-    background = _background(blend_params, colors)
     # Only the pixels that see anything are worked on.
     pixel = (pix_to_face[..., 0].reshape(-1) >= 0).nonzero().squeeze(1)
     seen, dists, zbuf = (
@@ -79,7 +78,8 @@ def softmax_rgb_blend(
     nearest = nearness.amax(1, keepdim=True).clamp(min=SMALLEST)
     weight = share * torch.exp((nearness - nearest) / blend_params.gamma)
     rest = torch.exp((SMALLEST - nearest) / blend_params.gamma).clamp(min=SMALLEST)
-    mixed = ((weight[..., None] * rgb).sum(1) + rest * background) / (weight.sum(1, keepdim=True) + rest)
+    mixed = (weight[..., None] * rgb).sum(1) + rest * _background(blend_params, colors)
+    mixed = mixed / (weight.sum(1, keepdim=True) + rest)
     alpha = 1.0 - (1.0 - share).prod(1, keepdim=True)
     return _on_background(torch.cat((mixed, alpha), 1), pixel, pix_to_face.shape[:3], blend_params)
 
