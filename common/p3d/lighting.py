@@ -84,7 +84,8 @@ def _check_channels(properties: TensorProperties, names: Iterable[str], channels
 class _Lights(TensorProperties):
     """What lights with a direction share: `_towards(points)` is the direction to the light."""
 
-    def __init__(self, device: Device, **properties: Values):
+    def __init__(self, ambient: Values, diffuse: Values, specular: Values, device: Device, **place: Values):
+        properties = {"ambient_color": ambient, "diffuse_color": diffuse, "specular_color": specular, **place}
         super().__init__(device=device, **properties)
         _check_channels(self, properties, 3)
 
@@ -111,8 +112,7 @@ class DirectionalLights(_Lights):
         direction: Values = ((0, 1, 0),),
         device: Device = "cpu",
     ):
-        colors = {"ambient_color": ambient_color, "diffuse_color": diffuse_color, "specular_color": specular_color}
-        super().__init__(device, **colors, direction=direction)
+        super().__init__(ambient_color, diffuse_color, specular_color, device, direction=direction)
 
     def _towards(self, points: Tensor) -> Tensor:
         return self.direction
@@ -129,8 +129,7 @@ class PointLights(_Lights):
         location: Values = ((0, 1, 0),),
         device: Device = "cpu",
     ):
-        colors = {"ambient_color": ambient_color, "diffuse_color": diffuse_color, "specular_color": specular_color}
-        super().__init__(device, **colors, location=location)
+        super().__init__(ambient_color, diffuse_color, specular_color, device, location=location)
 
     def reshape_location(self, points: Tensor) -> Tensor:
         """The locations with as many dimensions as points (N, ..., 3)."""
