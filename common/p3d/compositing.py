@@ -4,7 +4,7 @@ Images are made from the list of covered (pixel, layer) places alone, feature ch
 the size (N, C, K, H, W) is ever stored.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -51,13 +51,11 @@ def norm_weighted_sum(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> Ten
 
 
 class _Compositor(nn.Module):
-    """A compositing function, with `background_color` where no point covers the pixel (it is not blended with points).
+    """`_composite`, with `background_color` where no point covers the pixel (it is not blended with points).
 
     Args:
         background_color: C numbers, C - 1 (then the last channel, alpha, is 1), one number, or None for zeros.
     """
-
-    _composite: Callable[[Tensor, Tensor, Tensor], Tensor]
 
     def __init__(self, background_color: Sequence[float] | Tensor | None = None):
         super().__init__()

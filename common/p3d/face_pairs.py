@@ -59,13 +59,9 @@ def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid
         start, end = (low - room).ceil(), (high + room).floor()
         row = bottom.index_select(0, face) + place
         first = (image.index_select(0, face) * grid.height + grid.height - 1 - row) * grid.width + grid.width - 1
-        rows = _Rows(
-            face,
-            first,
-            grid.centres(row.to(face_verts.dtype), 1),
-            torch.maximum(start.clamp(-1, grid.width).long(), left.index_select(0, face)),
-            torch.minimum(end.clamp(-1, grid.width).long(), right.index_select(0, face)),
-        )
+        run_start = torch.maximum(start.clamp(-1, grid.width).long(), left.index_select(0, face))
+        run_end = torch.minimum(end.clamp(-1, grid.width).long(), right.index_select(0, face))
+        rows = _Rows(face, first, grid.centres(row.to(face_verts.dtype), 1), run_start, run_end)
         if not blur:
             rim = (place == 0) | (place == last.index_select(0, face))
             open_ends = ((low + room).ceil() != start) | ((high - room).floor() != end)

@@ -23,43 +23,36 @@ PAIRS_PER_CHUNK = 1 << 20  # some 20 bytes each
 Hits = tuple[Tensor, Callable[[Tensor], Tensor]]
 
 
-class _Points(NamedTuple):
-    """P visible points, nearest first in each cloud; values that are one number are the same for all."""
+class _Windows(NamedTuple):
+    """Visible points, nearest first in each cloud, and the pixels they may cover; one number is the same for all."""
 
-    index: Tensor  # (P,) int64, into the packed points
+    point: Tensor  # (P,) int64, into the packed points
     x: Tensor  # (P,), NDC
     y: Tensor
     radius: float | Tensor  # NDC
     last_pixel: int | Tensor  # of the point's image; int32
-
-
-class _Windows(NamedTuple):
-    """The pixels that points may cover: the first, counted along +x and +y, and how many."""
-
-    x: Tensor  # (P,)
-    y: Tensor
+    column: Tensor  # (P,), the first, counted along +x
+    row: Tensor  # (P,), the first, counted along +y
     wide: int | Tensor
     tall: int | Tensor
 
 
 def expand_hits(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid) -> Iterator[Hits]:
     """All hits, chunk by chunk, in the order of cloud, depth and index; radius one number or one per packed point."""
-    points = _visible_points(clouds, radius, grid)
-    (x, wide), (y, tall) = (_window(centre, points.radius, axis, grid) for axis, centre in enumerate(points[1:3]))
-    pairs = wide * tall
+    point, x, y, radius, last_pixel = _visible_points(clouds, radius, grid)
+    (column, wide), (row, tall) = (_window(centre, radius, axis, grid) for axis, centre in enumerate((x, y)))
+    windows, pairs = _Windows(point, x, y, radius, last_pixel, column, row, wide, tall), wide * tall
     if isinstance(pairs, int):
         sizes, hits = max(1, PAIRS_PER_CHUNK // pairs), _hits_of_equal_windows
     else:
         sizes = torch.unique_consecutive(pairs.cumsum(0) // PAIRS_PER_CHUNK, return_counts=True)[1].tolist() or [0]
         hits = _hits_of_windows
-    columns = (*points, x, y, wide, tall)
-    chunks = zip(*(v.split(sizes) if isinstance(v, Tensor) else repeat(v) for v in columns), strict=False)
-    for chunk in chunks:
-        yield hits(_Points(*chunk[:5]), _Windows(*chunk[5:]), grid)
+    for chunk in zip(*(v.split(sizes) if isinstance(v, Tensor) else repeat(v) for v in windows), strict=False):
+        yield hits(_Windows(*chunk), grid)
 
 
-def _visible_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid) -> _Points:
-    """The points that reach the image, by cloud, then by depth, then by index."""
+def _visible_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid) -> tuple:
+    """The points that reach the image, by cloud, depth and index: index, x, y, radius and last pixel."""
     x, y, z = clouds.points_packed().unbind(1)
     visible = z >= 0
     for axis, centre in enumerate((x, y)):
@@ -74,7 +67,7 @@ def _visible_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid
         cloud, order = clouds.packed_to_cloud_idx().int()[index].sort(stable=True)
         index, last_pixel = index[order], cloud * image + last_pixel
     radius = radius[index] if isinstance(radius, Tensor) else radius
-    return _Points(index, x.index_select(0, index), y.index_select(0, index), radius, last_pixel)
+    return index, x.index_select(0, index), y.index_select(0, index), radius, last_pixel
 
 
 def _window(centre: Tensor, radius: float | Tensor, axis: int, grid: PixelGrid) -> tuple[Tensor, int | Tensor]:
@@ -86,36 +79,35 @@ def _window(centre: Tensor, radius: float | Tensor, axis: int, grid: PixelGrid) 
     return first.clamp_(min=0).clamp_(max=size - count), count
 
 
-def _hits_of_equal_windows(points: _Points, windows: _Windows, grid: PixelGrid) -> Hits:
+def _hits_of_equal_windows(of: _Windows, grid: PixelGrid) -> Hits:
     """Hits among windows of one size: the squared distances along x and y are computed once per row and column."""
-    device, wide, tall = points.x.device, windows.wide, windows.tall
-    columns, rows = (torch.arange(count, dtype=torch.int32, device=device) for count in (wide, tall))
-    across = grid.centres(windows.x[:, None] + columns, 0).sub_(points.x[:, None]).square_()
-    along = grid.centres(windows.y[:, None] + rows, 1).sub_(points.y[:, None]).square_()
-    hit = (along[:, :, None] + across[:, None, :]) < across.new_tensor(points.radius).square()
+    columns, rows = (torch.arange(count, dtype=torch.int32, device=of.x.device) for count in (of.wide, of.tall))
+    across = grid.centres(of.column[:, None] + columns, 0).sub_(of.x[:, None]).square_()
+    along = grid.centres(of.row[:, None] + rows, 1).sub_(of.y[:, None]).square_()
+    hit = (along[:, :, None] + across[:, None, :]) < across.new_tensor(of.radius).square()
     hit = hit.view(-1).nonzero().squeeze(1)
-    first_pixel = points.last_pixel - windows.y.int() * grid.width - windows.x.int()
+    first_pixel = of.last_pixel - of.row.int() * grid.width - of.column.int()
     pixel = first_pixel[:, None] - (rows[:, None] * grid.width + columns).view(-1)
 
     def owner(hits: Tensor) -> Tensor:
-        window = torch.div(hit.index_select(0, hits), wide * tall, rounding_mode="floor")
-        return points.index.index_select(0, window)
+        window = torch.div(hit.index_select(0, hits), of.wide * of.tall, rounding_mode="floor")
+        return of.point.index_select(0, window)
 
     return pixel.view(-1).index_select(0, hit), owner
 
 
-def _hits_of_windows(points: _Points, windows: _Windows, grid: PixelGrid) -> Hits:
+def _hits_of_windows(of: _Windows, grid: PixelGrid) -> Hits:
     """Hits among windows of any sizes: every pair is written out."""
-    pairs = windows.wide * windows.tall
+    pairs = of.wide * of.tall
     window = torch.arange(len(pairs), device=pairs.device).repeat_interleave(pairs)
     cell = torch.arange(len(window), device=window.device) - (pairs.cumsum(0) - pairs)[window]
-    wide = windows.wide[window]
+    wide = of.wide[window]
     y = torch.div(cell, wide, rounding_mode="floor")
-    x = cell - y * wide + windows.x.long()[window]
-    y += windows.y.long()[window]
-    across = (points.x[window] - grid.centres(x.to(points.x.dtype), 0)).square_()
-    along = (points.y[window] - grid.centres(y.to(points.y.dtype), 1)).square_()
-    hit = (along + across < points.radius.square()[window]).nonzero().squeeze(1)
+    x = cell - y * wide + of.column.long()[window]
+    y += of.row.long()[window]
+    across = (of.x[window] - grid.centres(x.to(of.x.dtype), 0)).square_()
+    along = (of.y[window] - grid.centres(y.to(of.y.dtype), 1)).square_()
+    hit = (along + across < of.radius.square()[window]).nonzero().squeeze(1)
     window = window[hit]
-    last_pixel = points.last_pixel[window] if isinstance(points.last_pixel, Tensor) else points.last_pixel
-    return (last_pixel - y[hit] * grid.width - x[hit]).int(), lambda hits: points.index[window[hits]]
+    last_pixel = of.last_pixel[window] if isinstance(of.last_pixel, Tensor) else of.last_pixel
+    return (last_pixel - y[hit] * grid.width - x[hit]).int(), lambda hits: of.point[window[hits]]

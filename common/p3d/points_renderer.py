@@ -34,6 +34,5 @@ class PointsRenderer(nn.Module):
 
     def to(self, device: torch.device | str) -> "PointsRenderer":
         """Moves the cameras and the compositor to a device."""
-        self.rasterizer = self.rasterizer.to(device)
-        self.compositor = self.compositor.to(device)
+        self.rasterizer, self.compositor = self.rasterizer.to(device), self.compositor.to(device)
         return self

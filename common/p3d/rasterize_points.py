@@ -92,7 +92,7 @@ class PointsRasterizer(Rasterizer):
 
 
 def _nearest_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid) -> tuple[Tensor, Tensor]:
-    """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which packed points (M,)."""
+    """Which flat places (M,) of the output are filled, and by which packed points (M,)."""
     num_pixels = len(clouds) * grid.height * grid.width
     covered, results = None, []
     for pixel, owner in expand_hits(clouds, radius, grid):
@@ -107,14 +107,12 @@ def _nearest_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid
         # The place of an entry in its run of equal pixels, after those that earlier chunks have filled.
         start = hits.cumsum(0).sub_(hits)
         rank = keep - (start if covered is None else start.sub_(covered)).index_select(0, pixel)
-        slot = torch.add(rank, pixel, alpha=grid.depth)
-        place = order.index_select(0, keep)
+        place, hit = torch.add(rank, pixel, alpha=grid.depth), order.index_select(0, keep)
         if room is not None:
-            slot, place = slot[rank < grid.depth], room[place[rank < grid.depth]]
-        results.append((slot, owner(place)))
+            place, hit = place[rank < grid.depth], room[hit[rank < grid.depth]]
+        results.append((place, owner(hit)))
         covered = hits if covered is None else covered.add_(hits)
-    slots, points = zip(*results, strict=True)
-    return (slots[0], points[0]) if len(results) == 1 else (torch.cat(slots), torch.cat(points))
+    return results[0] if len(results) == 1 else tuple(torch.cat(parts) for parts in zip(*results, strict=True))
 
 
 def packed_radius(radius: float | Sequence[float] | Tensor, clouds: Pointclouds) -> float | Tensor:

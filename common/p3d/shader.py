@@ -1,7 +1,5 @@
 """From fragments to images: the shaders of `pytorch3d.renderer.mesh`."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -73,9 +71,8 @@ def _flat_shading(meshes, fragments, lights, cameras, materials) -> Tensor:
 
 
 class _LitShader(ShaderBase):
-    """Blends lit colours (N, H, W, K, 3), those that `_shade` gives: the nearest alone, or, where `_soft`, all."""
+    """Blends lit colours (N, H, W, K, 3), those of `_shade`, which each shader sets: the nearest, or if `_soft` all."""
 
-    _shade: Callable[..., Tensor]
     _soft = False
 
     def forward(self, fragments, meshes, **kwargs) -> Tensor:
