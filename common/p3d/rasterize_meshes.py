@@ -35,7 +35,7 @@ def rasterize_meshes(
     z_clip_value: float | None = None,
     cull_to_frustum: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The nearest faces that cover each pixel, the lower index first among equals.
+    """The nearest faces that cover each pixel, the lower index first among equals; differentiable in the vertices.
 
     Args:
         meshes: N meshes, x and y in NDC (+X left, +Y up, the shorter side of the image spans [-1, 1]), z the depth.
@@ -50,9 +50,8 @@ def rasterize_meshes(
         z_clip_value: cut faces off in front of this depth, rather than losing those that reach behind it.
 
     Returns:
-        pix_to_face (N, H, W, K) int64, packed faces; zbuf (N, H, W, K), their depths; barycentric coordinates
-        (N, H, W, K, 3); and squared NDC distances (N, H, W, K) to the nearest edge, negative inside. All are -1 where
-        fewer than K faces cover a pixel. All but the first are differentiable in the vertices.
+        Packed faces (N, H, W, K) int64; depths (N, H, W, K); barycentric coordinates (N, H, W, K, 3); squared NDC
+        distances (N, H, W, K) to the nearest edge, negative inside. -1 where fewer than K faces cover a pixel.
 
     Raises:
         ValueError: an image size, a radius or a K that makes no sense.
