@@ -66,20 +66,19 @@ def softmax_rgb_blend(
     """
     pix_to_face = fragments.pix_to_face
     _, height, width, depth = pix_to_face.shape
-    background = _background(blend_params, colors)
     # Only the pixels that see anything are worked on.
     pixel = (pix_to_face[..., 0].reshape(-1) >= 0).nonzero().squeeze(1)
-    seen, dists, zbuf = (
-        t.reshape(-1, depth).index_select(0, pixel) for t in (pix_to_face, fragments.dists, fragments.zbuf)
-    )
-    seen, rgb = seen >= 0, colors.reshape(-1, depth, 3).index_select(0, pixel)
+    layers = (pix_to_face >= 0, fragments.dists, fragments.zbuf)
+    seen, dists, zbuf = (t.reshape(-1, depth).index_select(0, pixel) for t in layers)
+    rgb = colors.reshape(-1, depth, 3).index_select(0, pixel)
     near, far = (_per_pixel(z, pixel, height * width, dists) for z in (znear, zfar))
     share = torch.sigmoid(-dists / blend_params.sigma) * seen
     nearness = (far - zbuf) / (far - near) * seen
     nearest = nearness.amax(1, keepdim=True).clamp(min=SMALLEST)
     weight = share * torch.exp((nearness - nearest) / blend_params.gamma)
     rest = torch.exp((SMALLEST - nearest) / blend_params.gamma).clamp(min=SMALLEST)
-    mixed = ((weight[..., None] * rgb).sum(1) + rest * background) / (weight.sum(1, keepdim=True) + rest)
+    mixed = (weight[..., None] * rgb).sum(1) + rest * _background(blend_params, colors)
+    mixed = mixed / (weight.sum(1, keepdim=True) + rest)
     alpha = 1.0 - (1.0 - share).prod(1, keepdim=True)
     return _on_background(torch.cat((mixed, alpha), 1), pixel, pix_to_face.shape[:3], blend_params)
 
@@ -91,11 +90,10 @@ def _on_background(rgba: Tensor, pixel: Tensor, shape: torch.Size, blend_params:
     return empty.expand(shape.numel(), 4).index_copy(0, pixel, rgba).view(*shape, 4)
 
 
-def _per_pixel(z: float | Tensor, pixel: Tensor, size: int, like: Tensor) -> float | Tensor:
-    if not isinstance(z, Tensor):
-        return z
-    z = z.to(like).reshape(-1)
-    return z[0] if len(z) == 1 else z[torch.div(pixel, size, rounding_mode="floor")][:, None]
+def _per_pixel(z: float | Tensor, pixel: Tensor, size: int, like: Tensor) -> Tensor:
+    """(1, 1) or (M, 1) of a number or of (N,), for flat pixels (M,) of images of `size` pixels."""
+    z = torch.as_tensor(z).to(like).reshape(-1, 1)
+    return z if len(z) == 1 else z[torch.div(pixel, size, rounding_mode="floor")]
 
 
 def _background(blend_params: BlendParams, like: Tensor) -> Tensor:

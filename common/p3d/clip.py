@@ -5,6 +5,8 @@ from torch import Tensor
 
 __all__: list[str] = []
 
+LEAST_DEPTH = 1e-8  # of a face that can cover anything
+
 
 def clip_faces(
     face_verts: Tensor, image: Tensor, z_clip: float, perspective: bool
@@ -23,36 +25,38 @@ def clip_faces(
         face_verts (F', 3, 3), image (F',), the face that each was cut from (F',), and (F', 3, 3) matrices B with
         barycentric (of the face cut from) = barycentric (of the piece) @ B. Where nothing is cut both latter are None.
     """
-    behind = face_verts[:, :, 2] < z_clip
-    count = behind.sum(1)
-    if not bool((count > 0).any()):
+    if not bool((face_verts[:, :, 2] < z_clip).any()):
         return face_verts, image, None, None
-    whole, two, one = ((count == n).nonzero().squeeze(1) for n in (0, 1, 2))
-    eye = torch.eye(3, dtype=face_verts.dtype, device=face_verts.device)
-    pieces = [(whole, eye.expand(len(whole), 3, 3))]
-    for faces, odd in ((one, ~behind), (two, behind)):
-        # Turn each face so that the corner that is alone on its side of the plane comes first.
-        turn = (odd[faces].int().argmax(1)[:, None] + torch.arange(3, device=faces.device)) % 3
-        corners = eye[turn]  # (P, 3, 3): rows are the barycentric coordinates of the turned corners
-        z = face_verts[faces, :, 2].gather(1, turn)
-        cuts = []
-        for other in (1, 2):
-            share = ((z_clip - z[:, 0]) / (z[:, other] - z[:, 0]))[:, None]
-            cuts.append(corners[:, 0] + share * (corners[:, other] - corners[:, 0]))
-        if odd is behind:
-            pieces.append((faces, torch.stack((cuts[0], corners[:, 1], cuts[1]), 1)))
-            pieces.append((faces, torch.stack((cuts[1], corners[:, 1], corners[:, 2]), 1)))
-        else:
-            pieces.append((faces, torch.stack((corners[:, 0], *cuts), 1)))
-    origin = torch.cat([faces for faces, _ in pieces])
-    matrix = torch.cat([m for _, m in pieces])
+    pieces = _pieces(face_verts[:, :, 2], z_clip)
+    origin, matrix = (torch.cat(parts) for parts in zip(*pieces, strict=True))
     corners = face_verts[origin]
     if perspective:
         corners = torch.cat((corners[..., :2] * corners[..., 2:], corners[..., 2:]), 2)
     cut = matrix @ corners
     if perspective:
-        depth = cut[..., 2:].clamp(min=min(z_clip, 1e-8)) if z_clip <= 0 else cut[..., 2:]
-        cut = torch.cat((cut[..., :2] / depth, cut[..., 2:]), 2)
-    kept = len(whole)
-    cut = torch.cat((face_verts[whole], cut[kept:]))  # untouched faces stay as they are, to the bit
+        # What is cut at no more than 0 covers nothing: its depth only has to leave gradients finite.
+        cut = torch.cat((cut[..., :2] / cut[..., 2:].clamp(min=LEAST_DEPTH), cut[..., 2:]), 2)
+    whole = pieces[0][0]
+    cut = torch.cat((face_verts[whole], cut[len(whole) :]))  # untouched faces stay as they are, to the bit
     return cut, image[origin], origin, matrix
+
+
+def _pieces(depth: Tensor, z_clip: float) -> list[tuple[Tensor, Tensor]]:
+    """Faces (P,) and the barycentric coordinates (P, 3, 3) of what is left of them; first those left whole."""
+    behind = depth < z_clip
+    whole, two, one = ((behind.sum(1) == n).nonzero().squeeze(1) for n in (0, 1, 2))
+    eye = torch.eye(3, dtype=depth.dtype, device=depth.device)
+    pieces = [(whole, eye.expand(len(whole), 3, 3))]
+    for faces, odd in ((one, ~behind), (two, behind)):
+        # Turn each face so that the corner that is alone on its side of the plane comes first.
+        turn = (odd[faces].int().argmax(1)[:, None] + torch.arange(3, device=faces.device)) % 3
+        corners = eye[turn]
+        z = depth[faces].gather(1, turn)
+        share = (z_clip - z[:, :1]) / (z[:, 1:] - z[:, :1])
+        first, second = (corners[:, :1] + share[..., None] * (corners[:, 1:] - corners[:, :1])).unbind(1)  # cuts
+        if odd is behind:
+            pieces.append((faces, torch.stack((first, corners[:, 1], second), 1)))
+            pieces.append((faces, torch.stack((second, corners[:, 1], corners[:, 2]), 1)))
+        else:
+            pieces.append((faces, torch.stack((corners[:, 0], first, second), 1)))
+    return pieces

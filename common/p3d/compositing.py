@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 __all__ = ["AlphaCompositor", "NormWeightedCompositor", "alpha_composite", "norm_weighted_sum", "weighted_sum"]
 
-# Smallest sum of weights that norm_weighted_sum divides by, PyTorch3D's.
-SMALLEST_SUM = 1e-4
+SMALLEST_SUM = 1e-4  # of weights that norm_weighted_sum divides by, PyTorch3D's
 
 
 def alpha_composite(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> Tensor:
@@ -29,34 +28,30 @@ def alpha_composite(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> Tenso
     Raises:
         ValueError: shapes that do not fit.
     """
-    places, point, weight = _covered_places(pointsidx, alphas, pt_clds)
-    N, K, H, W = pointsidx.shape
-    pixel = torch.div(places, K, rounding_mode="floor")
-    layer_major = (places - pixel * K) * (N * H * W) + pixel
-    layers = int(layer_major.max()) // (N * H * W) + 1 if len(layer_major) else 0
-    alpha = weight.new_zeros(layers * N * H * W).scatter_(0, layer_major, weight).view(layers, N * H * W)
-    visible = _visible_fractions(alpha)
-    return _accumulate(pt_clds, point, pixel, visible.view(-1).index_select(0, layer_major), pointsidx.shape)
+    places, pixel, point, weight = _covered_places(pointsidx, alphas, pt_clds)
+    layer, pixels = places - pixel * pointsidx.shape[1], pointsidx[:, 0].numel()
+    layers = int(layer.max()) + 1 if len(layer) else 0
+    place = layer * pixels + pixel
+    alpha = weight.new_zeros(layers * pixels).scatter_(0, place, weight).view(layers, pixels)
+    visible = _visible_fractions(alpha).view(-1).index_select(0, place)
+    return _accumulate(pt_clds, point, pixel, visible, pointsidx.shape)
 
 
 def weighted_sum(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> Tensor:
     """Sum over k of f_k a_k; arguments and result as for `alpha_composite`."""
-    places, point, weight = _covered_places(pointsidx, alphas, pt_clds)
-    pixel = torch.div(places, pointsidx.shape[1], rounding_mode="floor")
+    _, pixel, point, weight = _covered_places(pointsidx, alphas, pt_clds)
     return _accumulate(pt_clds, point, pixel, weight, pointsidx.shape)
 
 
 def norm_weighted_sum(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> Tensor:
     """Sum over k of f_k a_k / sum of a_k (at least 1e-4); arguments and result as for `alpha_composite`."""
-    places, point, weight = _covered_places(pointsidx, alphas, pt_clds)
-    N, K, H, W = pointsidx.shape
-    pixel = torch.div(places, K, rounding_mode="floor")
-    total = weight.new_zeros(N * H * W).scatter_add(0, pixel, weight).clamp(min=SMALLEST_SUM)
+    _, pixel, point, weight = _covered_places(pointsidx, alphas, pt_clds)
+    total = weight.new_zeros(pointsidx[:, 0].numel()).scatter_add(0, pixel, weight).clamp(min=SMALLEST_SUM)
     return _accumulate(pt_clds, point, pixel, weight / total.index_select(0, pixel), pointsidx.shape)
 
 
-class AlphaCompositor(nn.Module):
-    """`alpha_composite`, with `background_color` where no point covers the pixel (it is not blended with points).
+class _Compositor(nn.Module):
+    """`_composite`, with `background_color` where no point covers the pixel (it is not blended with points).
 
     Args:
         background_color: C numbers, C - 1 (then the last channel, alpha, is 1), one number, or None for zeros.
@@ -69,39 +64,38 @@ class AlphaCompositor(nn.Module):
     def forward(self, fragments: Tensor, alphas: Tensor, ptclds: Tensor, **kwargs) -> Tensor:
         """Images (N, C, H, W), arguments as for `alpha_composite`; `background_color=` replaces the stored one."""
         background = kwargs.get("background_color", self.background_color)
-        return _with_background(fragments, alpha_composite(fragments, alphas, ptclds), background)
+        return _with_background(fragments, self._composite(fragments, alphas, ptclds), background)
 
 
-class NormWeightedCompositor(nn.Module):
-    """`norm_weighted_sum`, with a background as in `AlphaCompositor`."""
+class AlphaCompositor(_Compositor):
+    """`alpha_composite`, with a background."""
 
-    def __init__(self, background_color: Sequence[float] | Tensor | None = None):
-        super().__init__()
-        self.background_color = background_color
-
-    def forward(self, fragments: Tensor, alphas: Tensor, ptclds: Tensor, **kwargs) -> Tensor:
-        """Images (N, C, H, W), arguments as for `alpha_composite`; `background_color=` replaces the stored one."""
-        background = kwargs.get("background_color", self.background_color)
-        return _with_background(fragments, norm_weighted_sum(fragments, alphas, ptclds), background)
+    _composite = staticmethod(alpha_composite)
 
 
-def _covered_places(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the places with a point: their number in (N, H, W, K) order, the point, and the alpha; (M,) each."""
+class NormWeightedCompositor(_Compositor):
+    """`norm_weighted_sum`, with a background."""
+
+    _composite = staticmethod(norm_weighted_sum)
+
+
+def _covered_places(pointsidx: Tensor, alphas: Tensor, pt_clds: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of the places (N, H, W, K) with a point: flat place, flat pixel, point and alpha; (M,) each."""
     if pointsidx.dim() != 4 or pointsidx.shape != alphas.shape or pt_clds.dim() != 2:
         shapes = [tuple(t.shape) for t in (pointsidx, alphas, pt_clds)]
         raise ValueError(f"expected (N, K, H, W), (N, K, H, W) and (C, P), got {shapes}")
     idx, weights = (t.permute(0, 2, 3, 1).reshape(-1) for t in (pointsidx, alphas))
     places = (idx >= 0).nonzero().squeeze(1)
-    return places, idx.index_select(0, places).long(), weights.index_select(0, places)
+    pixel = torch.div(places, pointsidx.shape[1], rounding_mode="floor")
+    return places, pixel, idx.index_select(0, places).long(), weights.index_select(0, places)
 
 
 def _visible_fractions(alpha: Tensor) -> Tensor:
     """a_k prod_{j < k} (1 - a_j) of alphas (K, pixels), layer by layer."""
-    passed = None
-    fractions = []
+    fractions, passed = [], 1.0
     for layer in alpha:
-        fractions.append(layer if passed is None else layer * passed)
-        passed = 1.0 - layer if passed is None else passed * (1.0 - layer)
+        fractions.append(layer * passed)
+        passed = passed * (1.0 - layer)
     return torch.stack(fractions) if fractions else alpha
 
 

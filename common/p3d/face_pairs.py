@@ -5,19 +5,18 @@ are found for all rows at once and expanded in chunks of bounded size, so that n
 rounding leaves open whether a run's last pixels belong to it, its pixels are tested by the edge functions themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .point_pairs import PixelGrid
+from .pixel_grid import SLACK, PixelGrid
 
 __all__: list[str] = []
 
 ROWS_PER_CHUNK = 1 << 17  # of faces, some 150 bytes each
 PAIRS_PER_CHUNK = 1 << 19  # some 40 bytes each
-SLACK = 0.01  # of windows and runs, in pixels: rounding never hides a pixel at the rim
 ROUNDINGS = 8  # of where an edge crosses a row, relative to what that is computed from
 
 
@@ -60,13 +59,9 @@ def expand_faces(face_verts: Tensor, image: Tensor, blur: float, grid: PixelGrid
         start, end = (low - room).ceil(), (high + room).floor()
         row = bottom.index_select(0, face) + place
         first = (image.index_select(0, face) * grid.height + grid.height - 1 - row) * grid.width + grid.width - 1
-        rows = _Rows(
-            face,
-            first,
-            grid.centres(row.to(face_verts.dtype), 1),
-            torch.maximum(start.clamp(-1, grid.width).long(), left.index_select(0, face)),
-            torch.minimum(end.clamp(-1, grid.width).long(), right.index_select(0, face)),
-        )
+        run_start = torch.maximum(start.clamp(-1, grid.width).long(), left.index_select(0, face))
+        run_end = torch.minimum(end.clamp(-1, grid.width).long(), right.index_select(0, face))
+        rows = _Rows(face, first, grid.centres(row.to(face_verts.dtype), 1), run_start, run_end)
         if not blur:
             rim = (place == 0) | (place == last.index_select(0, face))
             open_ends = ((low + room).ceil() != start) | ((high - room).floor() != end)
@@ -128,10 +123,15 @@ class _Edges(NamedTuple):
 def _edges(corners: Tensor) -> _Edges:
     """Of faces with corners (2, 3, F)."""
     (ax, ay), (bx, by) = corners.roll(-1, 1), corners.roll(1, 1)
-    x, y = corners
-    sign = ((x[2] - x[0]) * (y[1] - y[0]) - (y[2] - y[0]) * (x[1] - x[0])).sign()
+    first, second, third = corners.unbind(1)
+    sign = cross(third, first, second).sign()
     sx, sy = (bx - ax) * sign, (by - ay) * sign
     return _Edges(ax, ay, sx, sy, owns_edge(sx, sy))
+
+
+def cross(p: Sequence[Tensor], a: Sequence[Tensor], b: Sequence[Tensor]) -> Tensor:
+    """Twice the signed area of the triangle of points p, a and b, each (x, y, ...)."""
+    return (p[0] - a[0]) * (b[1] - a[1]) - (p[1] - a[1]) * (b[0] - a[0])
 
 
 def owns_edge(sx: Tensor, sy: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """Lights, materials, and how they colour a surface: ambient, diffuse (Lambert) and specular (Phong) reflection."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -72,14 +74,20 @@ def _length(a: Tensor) -> Tensor:
     return _dot(a, a).clamp(min=max(EPSILON**2, torch.finfo(a.dtype).tiny)).sqrt()
 
 
+def _check_channels(properties: TensorProperties, names: Iterable[str], channels: int) -> None:
+    for name in names:
+        shape = tuple(getattr(properties, name).shape)
+        if shape[-1] != channels:
+            raise ValueError(f"Expected {name} to have shape (N, {channels}); got {shape}")
+
+
 class _Lights(TensorProperties):
     """What lights with a direction share: `_towards(points)` is the direction to the light."""
 
-    def __init__(self, device: Device, **properties: Values):
+    def __init__(self, ambient: Values, diffuse: Values, specular: Values, device: Device, **place: Values):
+        properties = {"ambient_color": ambient, "diffuse_color": diffuse, "specular_color": specular, **place}
         super().__init__(device=device, **properties)
-        for name in properties:
-            if getattr(self, name).shape[-1] != 3:
-                raise ValueError(f"Expected {name} to have shape (N, 3); got {tuple(getattr(self, name).shape)}")
+        _check_channels(self, properties, 3)
 
     def _towards(self, points: Tensor) -> Tensor:
         raise NotImplementedError
@@ -104,8 +112,7 @@ class DirectionalLights(_Lights):
         direction: Values = ((0, 1, 0),),
         device: Device = "cpu",
     ):
-        colors = {"ambient_color": ambient_color, "diffuse_color": diffuse_color, "specular_color": specular_color}
-        super().__init__(device, **colors, direction=direction)
+        super().__init__(ambient_color, diffuse_color, specular_color, device, direction=direction)
 
     def _towards(self, points: Tensor) -> Tensor:
         return self.direction
@@ -122,8 +129,7 @@ class PointLights(_Lights):
         location: Values = ((0, 1, 0),),
         device: Device = "cpu",
     ):
-        colors = {"ambient_color": ambient_color, "diffuse_color": diffuse_color, "specular_color": specular_color}
-        super().__init__(device, **colors, location=location)
+        super().__init__(ambient_color, diffuse_color, specular_color, device, location=location)
 
     def reshape_location(self, points: Tensor) -> Tensor:
         """The locations with as many dimensions as points (N, ..., 3)."""
@@ -143,7 +149,7 @@ class AmbientLights(TensorProperties):
         return points.new_zeros(*points.shape[:-1], self.ambient_color.shape[-1])
 
     def specular(self, normals: Tensor, points: Tensor, camera_position: Tensor, shininess: Tensor) -> Tensor:
-        return points.new_zeros(*points.shape[:-1], self.ambient_color.shape[-1])
+        return self.diffuse(normals, points)
 
 
 class Materials(TensorProperties):
@@ -159,11 +165,6 @@ class Materials(TensorProperties):
     ):
         colors = {"ambient_color": ambient_color, "diffuse_color": diffuse_color, "specular_color": specular_color}
         super().__init__(device=device, **colors, shininess=shininess)
-        channels = self.ambient_color.shape[-1]
-        for name in colors:
-            if getattr(self, name).shape[-1] != channels:
-                raise ValueError(
-                    f"Expected {name} to have shape (N, {channels}); got {tuple(getattr(self, name).shape)}"
-                )
+        _check_channels(self, colors, self.ambient_color.shape[-1])
         if self.shininess.shape != (self._N,):
             raise ValueError(f"shininess should have shape (N); got {tuple(self.shininess.shape)}")

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .camera_base import ndc_with_depth
-from .cameras import CamerasBase
 from .meshes import Meshes
 from .rasterize_meshes import rasterize_meshes
+from .rasterizer import Rasterizer
 
 __all__ = ["Fragments", "MeshRasterizer", "MeshRenderer", "MeshRendererWithFragments", "RasterizationSettings"]
 
@@ -24,8 +23,7 @@ class Fragments:
 
     def detach(self) -> "Fragments":
         """A copy without gradient history."""
-        rest = (t if t is None else t.detach() for t in (self.zbuf, self.bary_coords, self.dists))
-        return Fragments(self.pix_to_face, *rest)
+        return Fragments(*(value if value is None else value.detach() for value in vars(self).values()))
 
 
 @dataclass
@@ -45,43 +43,26 @@ class RasterizationSettings:
     cull_to_frustum: bool = False
 
 
-class MeshRasterizer(nn.Module):
-    """Projects world meshes with cameras and rasterises them.
+class MeshRasterizer(Rasterizer):
+    """Projects world meshes with cameras and rasterises them; arguments as for `Rasterizer`."""
 
-    Args:
-        cameras: one camera, or one per mesh.
-        raster_settings: defaults if None.
-    """
-
-    def __init__(self, cameras: CamerasBase | None = None, raster_settings: RasterizationSettings | None = None):
-        super().__init__()
-        self.cameras = cameras
-        self.raster_settings = raster_settings or RasterizationSettings()
+    _settings = RasterizationSettings
 
     def transform(self, meshes_world: Meshes, **kwargs) -> Meshes:
-        """The meshes with x and y in NDC and z the depth in view coordinates.
-
-        Raises:
-            ValueError: no cameras here nor in `kwargs`, or another number of cameras than of meshes.
-        """
-        cameras = kwargs.get("cameras", self.cameras)
-        return meshes_world.update_padded(ndc_with_depth(cameras, meshes_world.verts_padded(), kwargs))
+        """The meshes with x and y in NDC and z the depth in view coordinates; errors as in `_projected`."""
+        return meshes_world.update_padded(self._projected(meshes_world.verts_padded(), kwargs))
 
     def forward(self, meshes_world: Meshes, **kwargs) -> Fragments:
         """Fragments of world meshes; keyword arguments replace the camera's attributes and the settings."""
         projected = self.transform(meshes_world, **kwargs)
         settings = kwargs.get("raster_settings", self.raster_settings)
         cameras = kwargs.get("cameras", self.cameras)
-        clip, perspective, z_clip = (
-            settings.clip_barycentric_coords,
-            settings.perspective_correct,
-            settings.z_clip_value,
-        )
+        clip, perspective = settings.clip_barycentric_coords, settings.perspective_correct
+        z_clip = settings.z_clip_value
         if perspective is None:
             perspective = cameras.is_perspective()
         if z_clip is None and perspective and cameras.get_znear() is not None:
-            near = cameras.get_znear()
-            z_clip = (near.min().item() if isinstance(near, Tensor) else near) / 2
+            z_clip = torch.as_tensor(cameras.get_znear()).min().item() / 2
         fragments = rasterize_meshes(
             projected,
             image_size=settings.image_size,
@@ -91,14 +72,8 @@ class MeshRasterizer(nn.Module):
             clip_barycentric_coords=settings.blur_radius > 0.0 if clip is None else clip,
             cull_backfaces=settings.cull_backfaces,
             z_clip_value=z_clip,
-            cull_to_frustum=settings.cull_to_frustum,
         )
         return Fragments(*fragments)
-
-    def to(self, device: torch.device | str) -> "MeshRasterizer":
-        """Moves the cameras to a device."""
-        self.cameras = self.cameras and self.cameras.to(device)
-        return self
 
 
 class MeshRendererWithFragments(nn.Module):

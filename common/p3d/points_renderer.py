@@ -19,8 +19,7 @@ class PointsRenderer(nn.Module):
 
     def __init__(self, rasterizer: nn.Module, compositor: nn.Module):
         super().__init__()
-        self.rasterizer = rasterizer
-        self.compositor = compositor
+        self.rasterizer, self.compositor = rasterizer, compositor
 
     def forward(self, point_clouds: Pointclouds, **kwargs) -> Tensor:
         """Images (N, H, W, C) of clouds with features (P_n, C); keyword arguments go to rasteriser and compositor."""
@@ -30,16 +29,10 @@ class PointsRenderer(nn.Module):
         if isinstance(radius, Tensor):
             radius = radius[fragments.idx.clamp(min=0).long()]
         weights = 1.0 - fragments.dists / (radius * radius)
-        images = self.compositor(
-            fragments.idx.permute(0, 3, 1, 2),
-            weights.permute(0, 3, 1, 2),
-            point_clouds.features_packed().t(),
-            **kwargs,
-        )
-        return images.permute(0, 2, 3, 1)
+        idx, weights = fragments.idx.permute(0, 3, 1, 2), weights.permute(0, 3, 1, 2)
+        return self.compositor(idx, weights, point_clouds.features_packed().t(), **kwargs).permute(0, 2, 3, 1)
 
     def to(self, device: torch.device | str) -> "PointsRenderer":
         """Moves the cameras and the compositor to a device."""
-        self.rasterizer = self.rasterizer.to(device)
-        self.compositor = self.compositor.to(device)
+        self.rasterizer, self.compositor = self.rasterizer.to(device), self.compositor.to(device)
         return self

@@ -5,14 +5,15 @@ pixel. Only these are computed again with gradients, by the same function.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .clip import clip_faces
-from .face_pairs import Pairs, expand_faces, owns_edge
+from .face_pairs import Pairs, cross, expand_faces, owns_edge
 from .meshes import Meshes
-from .point_pairs import PixelGrid, pixel_grid
+from .pixel_grid import PixelGrid, first_of_runs, pixel_grid
 
 __all__ = ["rasterize_meshes"]
 
@@ -34,7 +35,7 @@ def rasterize_meshes(
     z_clip_value: float | None = None,
     cull_to_frustum: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The nearest faces that cover each pixel.
+    """The nearest faces that cover each pixel, the lower index first among equals; differentiable in the vertices.
 
     Args:
         meshes: N meshes, x and y in NDC (+X left, +Y up, the shorter side of the image spans [-1, 1]), z the depth.
@@ -42,18 +43,15 @@ def rasterize_meshes(
         image_size: pixels, one number or (height, width).
         blur_radius: squared NDC distance up to which a pixel outside a face is covered, too.
         faces_per_pixel: K.
-        bin_size, max_faces_per_bin: PyTorch3D's; they change nothing here.
+        bin_size, max_faces_per_bin, cull_to_frustum: PyTorch3D's; they change nothing here.
         perspective_correct: barycentric coordinates of the face in space, not of its picture.
         clip_barycentric_coords: move coordinates of pixels outside a face to its rim before the depth is computed.
         cull_backfaces: leave out faces whose corners run clockwise as seen from the camera.
         z_clip_value: cut faces off in front of this depth, rather than losing those that reach behind it.
-        cull_to_frustum: leave out faces outside the image. That changes nothing but the work; it is always done.
 
     Returns:
-        pix_to_face (N, H, W, K) int64, packed faces, nearest first, the lower index first among equals; zbuf
-        (N, H, W, K), their depths; barycentric coordinates (N, H, W, K, 3); and squared NDC distances (N, H, W, K) to
-        the nearest edge, negative inside. All are -1 where fewer than K faces cover a pixel. All but the first are
-        differentiable in the vertices.
+        Packed faces (N, H, W, K) int64; depths (N, H, W, K); barycentric coordinates (N, H, W, K, 3); squared NDC
+        distances (N, H, W, K) to the nearest edge, negative inside. -1 where fewer than K faces cover a pixel.
 
     Raises:
         ValueError: an image size, a radius or a K that makes no sense.
@@ -61,35 +59,35 @@ def rasterize_meshes(
     grid = pixel_grid(image_size, faces_per_pixel, "faces_per_pixel", len(meshes), meshes.device)
     if not blur_radius >= 0:
         raise ValueError(f"blur_radius must be at least 0, got {blur_radius}")
+    measure = _Measure(perspective_correct, clip_barycentric_coords, blur_radius)
+    return _rasterize(meshes, grid, measure, cull_backfaces, z_clip_value)
+
+
+def _rasterize(
+    meshes: Meshes, grid: PixelGrid, measure: "_Measure", cull_backfaces: bool, z_clip: float | None
+) -> tuple[Tensor, ...]:
     face_verts = meshes.verts_packed().index_select(0, meshes.faces_packed().reshape(-1)).view(-1, 3, 3)
-    image = meshes.faces_packed_to_mesh_idx()
-    origin, back = None, None
-    if z_clip_value is not None:
-        face_verts, image, origin, back = clip_faces(face_verts, image, z_clip_value, perspective_correct)
-    measure = _Measure(perspective_correct, clip_barycentric_coords, blur_radius > 0)
+    image, origin, back = meshes.faces_packed_to_mesh_idx(), None, None
+    if z_clip is not None:
+        face_verts, image, origin, back = clip_faces(face_verts, image, z_clip, measure.perspective_correct)
     with torch.no_grad():
         drawn = _drawn(face_verts, cull_backfaces)
-        known, blur = face_verts.detach().index_select(0, drawn), blur_radius**0.5
-        pairs = expand_faces(known, image.index_select(0, drawn), blur, grid)
-        if grid.depth == 1 and not blur:
-            slot, face = _nearest(pairs, known, len(meshes) * grid.height * grid.width, perspective_correct)
+        known = face_verts.detach().index_select(0, drawn)
+        pairs = expand_faces(known, image.index_select(0, drawn), measure.blur**0.5, grid)
+        if grid.depth == 1 and not measure.blur:
+            pixels = len(meshes) * grid.height * grid.width
+            place, face = _nearest(pairs, known, pixels, measure.perspective_correct)
         else:
-            halves = None if origin is None or not blur else origin.index_select(0, drawn)
-            slot, face = _nearest_k(pairs, known, measure, blur_radius, grid.depth, halves)
+            halves = origin.index_select(0, drawn) if origin is not None and measure.blur else None
+            place, face = _nearest_k(pairs, known, measure, grid.depth, halves)
         face = drawn.index_select(0, face)
-        pixel = slot if grid.depth == 1 else torch.div(slot, grid.depth, rounding_mode="floor")
-        x, y = _centres(pixel, grid, face_verts.dtype)
+        x, y = grid.centres_of_places(place, face_verts.dtype)
     bary, depth, distance = measure(_columns(face_verts), face, x, y)
     bary = torch.stack(bary, 1)
     if origin is not None:
         bary = (bary[:, None] @ back.index_select(0, face))[:, 0]
         face = origin.index_select(0, face)
-    shape = (len(meshes), grid.height, grid.width, grid.depth)
-    empty = face_verts.new_full((torch.Size(shape).numel(),), -1.0)
-    pix_to_face = torch.full(empty.shape, -1, dtype=torch.int64, device=face.device).index_copy_(0, slot, face)
-    zbuf, dists = (empty.index_copy(0, slot, values).view(shape) for values in (depth, distance))
-    bary = empty[:, None].expand(-1, 3).index_copy(0, slot, bary).view(*shape, 3)
-    return pix_to_face.view(shape), zbuf, bary, dists
+    return tuple(grid.filled(len(meshes), place, values) for values in (face, depth, bary, distance))
 
 
 def barycentric_coordinates(p: Tensor, v0: Tensor, v1: Tensor, v2: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -97,29 +95,18 @@ def barycentric_coordinates(p: Tensor, v0: Tensor, v1: Tensor, v2: Tensor) -> tu
 
     1e-8 is added to twice the area, as in PyTorch3D, so that they sum to a little less than 1.
     """
-    area = _cross(v2, v0, v1) + EPSILON
-    return _cross(p, v1, v2) / area, _cross(p, v2, v0) / area, _cross(p, v0, v1) / area
-
-
-def _cross(p: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """Twice the signed area of the triangle p, a, b, of (..., 2 or 3) points; x and y count."""
-    return (p[..., 0] - a[..., 0]) * (b[..., 1] - a[..., 1]) - (p[..., 1] - a[..., 1]) * (b[..., 0] - a[..., 0])
+    p, v0, v1, v2 = (points.unbind(-1) for points in (p, v0, v1, v2))
+    area = cross(v2, v0, v1) + EPSILON
+    return cross(p, v1, v2) / area, cross(p, v2, v0) / area, cross(p, v0, v1) / area
 
 
 def _drawn(face_verts: Tensor, cull_backfaces: bool) -> Tensor:
     """(D,) int64: the faces that can cover anything."""
-    area = _cross(face_verts[:, 2], face_verts[:, 0], face_verts[:, 1])  # rounded as everywhere else
+    first, second, third = face_verts.permute(1, 2, 0)
+    area = cross(third, first, second)  # rounded as everywhere else
     drawn = area > EPSILON if cull_backfaces else area.abs() > EPSILON
     drawn &= (face_verts[:, :, 2] >= EPSILON).all(1) & face_verts.isfinite().all(2).all(1)
     return drawn.nonzero().squeeze(1)
-
-
-def _centres(pixel: Tensor, grid: PixelGrid, kind: torch.dtype) -> tuple[Tensor, Tensor]:
-    """NDC x and y (M,) of flat pixels (M,)."""
-    row = torch.div(pixel, grid.width, rounding_mode="floor")
-    column = grid.width - 1 - (pixel - row * grid.width)
-    row = grid.height - 1 - row.remainder_(grid.height)
-    return grid.centres(column.to(kind), 0), grid.centres(row.to(kind), 1)
 
 
 def _columns(face_verts: Tensor) -> list[Tensor]:
@@ -127,22 +114,23 @@ def _columns(face_verts: Tensor) -> list[Tensor]:
     return list(face_verts.reshape(-1, 9).t().contiguous().unbind(0))
 
 
-class _Measure:
-    """How faces lie to pixels' centres, which are all inside unless `blur`."""
+class _Measure(NamedTuple):
+    """How faces lie to pixels' centres, which are all inside unless `blur`, the squared distance it reaches, is set."""
 
-    def __init__(self, perspective_correct: bool, clip: bool, blur: bool):
-        self.perspective_correct, self.clip, self.blur = perspective_correct, clip, blur
+    perspective_correct: bool
+    clip: bool
+    blur: float
 
     def __call__(
         self, columns: list[Tensor], face: Tensor, x: Tensor, y: Tensor
     ) -> tuple[list[Tensor], Tensor, Tensor]:
         """Of pairs (M,): barycentric coordinates, three (M,), depth and squared distance, negative inside, (M,)."""
         corners = [column.index_select(0, face) for column in columns]
-        xs, ys, zs = corners[::3], corners[1::3], corners[2::3]
-        area = (xs[2] - xs[0]) * (ys[1] - ys[0]) - (ys[2] - ys[0]) * (xs[1] - xs[0])
+        first, second, third, zs = corners[:3], corners[3:6], corners[6:], corners[2::3]
+        area = cross(third, first, second)
         scale, bary, distances, within = area + EPSILON, [], [], []
-        for a, b in ((1, 2), (2, 0), (0, 1)):
-            to_x, to_y, along_x, along_y = x - xs[a], y - ys[a], xs[b] - xs[a], ys[b] - ys[a]
+        for a, b in ((second, third), (third, first), (first, second)):
+            to_x, to_y, along_x, along_y = x - a[0], y - a[1], b[0] - a[0], b[1] - a[1]
             edge = to_x * along_y - to_y * along_x
             bary.append(edge / scale)
             if self.blur:
@@ -154,19 +142,18 @@ class _Measure:
             from_x, from_y = to_x - share * along_x, to_y - share * along_y
             distances.append(from_x * from_x + from_y * from_y)
         distance = torch.minimum(torch.minimum(distances[0], distances[1]), distances[2])
-        inside = within[0] & within[1] & within[2] if self.blur else None
+        distance = torch.where(within[0] & within[1] & within[2], -distance, distance) if self.blur else -distance
         if self.perspective_correct:
             bary = [bary[0] * (zs[1] * zs[2]), bary[1] * (zs[0] * zs[2]), bary[2] * (zs[0] * zs[1])]
-            bary = self._normalised(bary, EPSILON)
+            bary = _normalised(bary, EPSILON)
         if self.clip:
-            bary = self._normalised([b.clamp(min=0.0) for b in bary], 1e-5)
-        depth = bary[0] * zs[0] + bary[1] * zs[1] + bary[2] * zs[2]
-        return bary, depth, torch.where(inside, -distance, distance) if self.blur else -distance
+            bary = _normalised([b.clamp(min=0.0) for b in bary], 1e-5)
+        return bary, bary[0] * zs[0] + bary[1] * zs[1] + bary[2] * zs[2], distance
 
-    @staticmethod
-    def _normalised(bary: list[Tensor], least: float) -> list[Tensor]:
-        total = (bary[0] + bary[1] + bary[2]).clamp(min=least)
-        return [b / total for b in bary]
+
+def _normalised(bary: list[Tensor], least: float) -> list[Tensor]:
+    total = (bary[0] + bary[1] + bary[2]).clamp(min=least)
+    return [b / total for b in bary]
 
 
 def _nearest(
@@ -179,7 +166,8 @@ def _nearest(
     """
     x, y, z = face_verts.unbind(2)
     value = 1.0 / z if perspective_correct else z
-    area = (x[:, 2] - x[:, 0]) * (y[:, 1] - y[:, 0]) - (y[:, 2] - y[:, 0]) * (x[:, 1] - x[:, 0])
+    first, second, third = face_verts.permute(1, 2, 0)
+    area = cross(third, first, second)
     slope_x = ((y.roll(1, 1) - y.roll(-1, 1)) * value).sum(1) / area
     slope_y = ((x.roll(-1, 1) - x.roll(1, 1)) * value).sum(1) / area
     columns = [c.contiguous() for c in (x[:, 0], y[:, 0], value[:, 0])]
@@ -194,72 +182,51 @@ def _nearest(
 
 
 def _nearest_k(
-    pairs: Iterable[Pairs], face_verts: Tensor, measure: _Measure, blur: float, depth: int, halves: Tensor | None
+    pairs: Iterable[Pairs], face_verts: Tensor, measure: _Measure, depth: int, halves: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which faces (M,).
+    """Which flat places (M,) of the output are filled, and by which faces (M,).
 
     Args:
-        blur: squared NDC distance up to which a pixel outside a face is covered.
         halves: (F,), the face that each was cut from, if blur may reach over the cut.
     """
-    columns, nearest = _columns(face_verts), _NearestK(depth, face_verts.device)
+    columns, nothing = _columns(face_verts), torch.zeros(0, dtype=torch.int64, device=face_verts.device)
+    hits, count = [(nothing, nothing, nothing)], 0
     for pair in pairs:
         _, near, distance = measure(columns, pair.face, pair.x, pair.y)
-        hit = ((near >= 0) & (distance < blur)).nonzero().squeeze(1) if blur > 0 else slice(None)
+        hit = ((near >= 0) & (distance < measure.blur)).nonzero().squeeze(1) if measure.blur else slice(None)
         pixel, face, near = pair.pixel[hit], pair.face[hit], near[hit]
         if halves is not None:
             pixel, face, near = _one_half(pixel, face, near, distance[hit], halves)
-        nearest.add(pixel, face, near)
-    return nearest.places()
+        hits.append((pixel, face, _sortable(near)))
+        count += len(pixel)
+        if count > HITS_KEPT:
+            hits = [_foremost(hits, depth)]
+            count = len(hits[0][0])
+    pixel, face, _ = _foremost(hits, depth)
+    rank = torch.arange(len(pixel), device=pixel.device) - torch.searchsorted(pixel, pixel)
+    return pixel * depth + rank, face
 
 
-def _one_half(pixel: Tensor, face: Tensor, depth: Tensor, distance: Tensor, origin: Tensor):
+def _one_half(pixel: Tensor, face: Tensor, depth: Tensor, distance: Tensor, origin: Tensor) -> list[Tensor]:
     """Of the two halves of a face that was cut, where both blur over a pixel, the one that lies nearer."""
     key = pixel * (int(origin.max()) + 1) + origin[face]
     order = distance.abs().sort(stable=True)[1]
     key, again = key[order].sort(stable=True)
-    first = torch.ones_like(key, dtype=torch.bool)
-    torch.ne(key[1:], key[:-1], out=first[1:])
-    kept = order[again[first]]
-    return pixel[kept], face[kept], depth[kept]
+    kept = order[again[first_of_runs(key, 1)]]
+    return [values[kept] for values in (pixel, face, depth)]
+
+
+def _foremost(hits: list[Sequence[Tensor]], count: int) -> list[Tensor]:
+    """Of hits (pixel, face, depth), the `count` nearest of each pixel, in the order of pixel, depth and face."""
+    columns = [torch.cat(parts) for parts in zip(*hits, strict=True)]
+    for column in (1, 2, 0):  # the last sort counts most; each is stable
+        key = columns[column]
+        order = (key.int() if column else key).sort(stable=True)[1]
+        columns = [c[order] for c in columns]
+    few = first_of_runs(columns[0], count)
+    return [c[few] for c in columns]
 
 
 def _sortable(depth: Tensor) -> Tensor:
     """Depths (M,) >= 0 as int64 that sort alike: a float's bits; 31 of them, doubles lose nothing that shows."""
     return (depth.float() + 0.0).view(torch.int32).long()
-
-
-class _NearestK:
-    """The K nearest faces of each pixel, by sorting; reduced whenever many have come together."""
-
-    def __init__(self, depth: int, device: torch.device):
-        self.depth, self.device, self.kept, self.count = depth, device, [], 0
-
-    def add(self, pixel: Tensor, face: Tensor, depth: Tensor) -> None:
-        self.kept.append((pixel, face, _sortable(depth)))
-        self.count += len(pixel)
-        if self.count > HITS_KEPT:
-            self._reduce()
-
-    def _reduce(self) -> Tensor:
-        """Keep K hits of each pixel, in the order of pixel, depth and face. Returns each one's rank (M,)."""
-        columns = [torch.cat(parts) for parts in zip(*self.kept, strict=True)]
-        for column in (1, 2, 0):  # the last sort counts most; each is stable
-            key = columns[column]
-            order = (key.int() if column else key).sort(stable=True)[1]
-            columns = [c[order] for c in columns]
-        pixel, face, depth = columns
-        new = torch.ones_like(pixel, dtype=torch.bool)
-        torch.ne(pixel[1:], pixel[:-1], out=new[1:])
-        place = torch.arange(len(pixel), device=pixel.device)
-        rank = place - torch.where(new, place, 0).cummax(0)[0] if len(pixel) else place
-        few = rank < self.depth
-        self.kept, self.count = [(pixel[few], face[few], depth[few])], int(few.sum())
-        return rank[few]
-
-    def places(self) -> tuple[Tensor, Tensor]:
-        if not self.kept:
-            return torch.zeros(2, 0, dtype=torch.int64, device=self.device).unbind(0)
-        rank = self._reduce()
-        pixel, face, _ = self.kept[0]
-        return pixel * self.depth + rank, face

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .camera_base import ndc_with_depth
-from .cameras import CamerasBase
-from .point_pairs import PixelGrid, expand_hits, pixel_grid, visible_points
+from .pixel_grid import PixelGrid, first_of_runs, pixel_grid
+from .point_pairs import expand_hits
 from .pointclouds import Pointclouds
+from .rasterizer import Rasterizer
 
 __all__ = ["PointFragments", "PointsRasterizationSettings", "PointsRasterizer", "rasterize_points"]
 
@@ -47,10 +47,12 @@ def rasterize_points(
         ValueError: an image size, a radius or a K that makes no sense.
     """
     grid = pixel_grid(image_size, points_per_pixel, "points_per_pixel", len(pointclouds), pointclouds.device)
-    points = pointclouds.points_packed()
     with torch.no_grad():
-        slot, point = _nearest_points(pointclouds.detach(), packed_radius(radius, pointclouds), grid)
-    return _fragments(points, slot, point, grid, len(pointclouds))
+        place, point = _nearest_points(pointclouds.detach(), packed_radius(radius, pointclouds), grid)
+        centre = grid.centres_of_places(place, pointclouds.points_packed().dtype)
+    x, y, z = (column.index_select(0, point) for column in pointclouds.points_packed().unbind(1))
+    dists = (x - centre[0]).square() + (y - centre[1]).square()
+    return tuple(grid.filled(len(pointclouds), place, values) for values in (point.int(), z, dists))
 
 
 class PointFragments(NamedTuple):
@@ -72,96 +74,45 @@ class PointsRasterizationSettings:
     max_points_per_bin: int | None = None
 
 
-class PointsRasterizer(nn.Module):
-    """Projects world points with cameras and rasterises them.
+class PointsRasterizer(Rasterizer):
+    """Projects world points with cameras and rasterises them; arguments as for `Rasterizer`."""
 
-    Args:
-        cameras: one camera, or one per cloud.
-        raster_settings: defaults if None.
-    """
-
-    def __init__(self, cameras: CamerasBase | None = None, raster_settings: PointsRasterizationSettings | None = None):
-        super().__init__()
-        self.cameras = cameras
-        self.raster_settings = raster_settings or PointsRasterizationSettings()
+    _settings = PointsRasterizationSettings
 
     def transform(self, point_clouds: Pointclouds, **kwargs) -> Pointclouds:
-        """The clouds with x and y in NDC and z the depth in view coordinates.
-
-        Raises:
-            ValueError: no cameras here nor in `kwargs`, or another number of cameras than of clouds.
-        """
-        cameras = kwargs.get("cameras", self.cameras)
-        return point_clouds.update_padded(ndc_with_depth(cameras, point_clouds.points_padded(), kwargs))
+        """The clouds with x and y in NDC and z the depth in view coordinates; errors as in `_projected`."""
+        return point_clouds.update_padded(self._projected(point_clouds.points_padded(), kwargs))
 
     def forward(self, point_clouds: Pointclouds, **kwargs) -> PointFragments:
         """Fragments of world points; keyword arguments replace the camera's attributes and the settings."""
         settings = kwargs.get("raster_settings", self.raster_settings)
-        fragments = rasterize_points(
-            self.transform(point_clouds, **kwargs),
-            image_size=settings.image_size,
-            radius=settings.radius,
-            points_per_pixel=settings.points_per_pixel,
-        )
+        projected = self.transform(point_clouds, **kwargs)
+        fragments = rasterize_points(projected, settings.image_size, settings.radius, settings.points_per_pixel)
         return PointFragments(*fragments)
-
-    def to(self, device: torch.device | str) -> "PointsRasterizer":
-        """Moves the cameras to a device."""
-        if self.cameras is not None:
-            self.cameras = self.cameras.to(device)
-        return self
 
 
 def _nearest_points(clouds: Pointclouds, radius: float | Tensor, grid: PixelGrid) -> tuple[Tensor, Tensor]:
-    """Which places (M,) of the flattened (N, H, W, K) output are filled, and by which packed points (M,)."""
+    """Which flat places (M,) of the output are filled, and by which packed points (M,)."""
     num_pixels = len(clouds) * grid.height * grid.width
     covered, results = None, []
-    for pixel, owner in expand_hits(visible_points(clouds, radius, grid), grid):
+    for pixel, owner in expand_hits(clouds, radius, grid):
         room = None
         if covered is not None:
             room = (covered.index_select(0, pixel) < grid.depth).nonzero().squeeze(1)
             pixel = pixel.index_select(0, room)
         pixel, order = pixel.sort(stable=True)
-        keep = _leading(pixel, grid.depth)
+        keep = first_of_runs(pixel, grid.depth)
         hits = torch.bincount(pixel, minlength=num_pixels)
         pixel = pixel.index_select(0, keep)
         # The place of an entry in its run of equal pixels, after those that earlier chunks have filled.
         start = hits.cumsum(0).sub_(hits)
         rank = keep - (start if covered is None else start.sub_(covered)).index_select(0, pixel)
-        slot = torch.add(rank, pixel, alpha=grid.depth)
-        place = order.index_select(0, keep)
+        place, hit = torch.add(rank, pixel, alpha=grid.depth), order.index_select(0, keep)
         if room is not None:
-            slot, place = slot[rank < grid.depth], room[place[rank < grid.depth]]
-        results.append((slot, owner(place)))
+            place, hit = place[rank < grid.depth], room[hit[rank < grid.depth]]
+        results.append((place, owner(hit)))
         covered = hits if covered is None else covered.add_(hits)
-    slots, points = zip(*results, strict=True)
-    return (slots[0], points[0]) if len(results) == 1 else (torch.cat(slots), torch.cat(points))
-
-
-def _leading(sorted_values: Tensor, count: int) -> Tensor:
-    """Places of the first `count` entries of each run of equal values: no equal one stands `count` places before."""
-    keep = torch.ones(len(sorted_values), dtype=torch.bool, device=sorted_values.device)
-    torch.ne(sorted_values[count:], sorted_values[:-count], out=keep[count:])
-    return keep.nonzero().squeeze(1)
-
-
-def _fragments(
-    points: Tensor, slot: Tensor, point: Tensor, grid: PixelGrid, batch: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """idx, zbuf and dists (N, H, W, K) of the filled places, differentiable in the packed points."""
-    x, y, z = points.unbind(1)
-    pixel = torch.div(slot, grid.depth, rounding_mode="floor")
-    row = torch.div(pixel, grid.width, rounding_mode="floor")
-    column = (row + 1).mul_(grid.width).sub_(pixel).sub_(1)
-    row = row.remainder_(grid.height).neg_().add_(grid.height - 1)
-    dx = x.index_select(0, point) - grid.centres(column.to(x.dtype), 0)
-    dy = y.index_select(0, point) - grid.centres(row.to(y.dtype), 1)
-    shape = (batch, grid.height, grid.width, grid.depth)
-    size = batch * grid.height * grid.width * grid.depth
-    idx = torch.full((size,), -1, dtype=torch.int32, device=slot.device).scatter_(0, slot, point.int())
-    zbuf = points.new_full((size,), -1.0).scatter_(0, slot, z.index_select(0, point))
-    dists = points.new_full((size,), -1.0).scatter_(0, slot, dx * dx + dy * dy)
-    return idx.view(shape), zbuf.view(shape), dists.view(shape)
+    return results[0] if len(results) == 1 else tuple(torch.cat(parts) for parts in zip(*results, strict=True))
 
 
 def packed_radius(radius: float | Sequence[float] | Tensor, clouds: Pointclouds) -> float | Tensor:

@@ -7,6 +7,7 @@ from .blending import BlendParams, hard_rgb_blend, silhouette_alpha, softmax_rgb
 from .cameras import CamerasBase
 from .interpolate import seen_places, spread
 from .lighting import Materials, PointLights
+from .mesh_renderer import Fragments
 from .shading import flat_shading, gouraud_shading, phong_at
 
 __all__ = [
@@ -46,11 +47,6 @@ class ShaderBase(nn.Module):
             raise ValueError("Cameras must be specified, at initialization or in the call")
         return cameras
 
-    def _given(self, kwargs: dict) -> tuple:
-        """Lights, cameras, materials and blending of a call."""
-        lights, materials = kwargs.get("lights", self.lights), kwargs.get("materials", self.materials)
-        return lights, self._get_cameras(**kwargs), materials, kwargs.get("blend_params", self.blend_params)
-
     def to(self, device: torch.device | str) -> "ShaderBase":
         """Moves cameras, lights and materials to a device."""
         self.cameras = self.cameras and self.cameras.to(device)
@@ -58,76 +54,70 @@ class ShaderBase(nn.Module):
         return self
 
 
-def _phong(fragments, meshes, lights, cameras, materials, layers: int | None = None) -> Tensor:
-    """Phong-shaded colours (N, H, W, K, 3), of the nearest `layers` faces alone if given."""
-    pix_to_face, bary = fragments.pix_to_face[..., :layers], fragments.bary_coords[..., :layers, :]
+def _phong_shading(meshes, fragments, lights, cameras, materials) -> Tensor:
     if meshes.textures is None:
         raise ValueError("Meshes does not have textures")
+    shape = fragments.pix_to_face.shape
+    places, face, bary = seen_places(fragments.pix_to_face, fragments.bary_coords)
     if getattr(meshes.textures, "sampling_mode", None) == "mipmap":  # needs the neighbouring pixels
-        nearest = type(fragments)(pix_to_face, None, bary, None)
-        places, face, bary = seen_places(pix_to_face, bary)
-        texels = meshes.sample_textures(nearest).reshape(pix_to_face.numel(), -1).index_select(0, places)
+        texels = meshes.sample_textures(fragments).reshape(shape.numel(), -1).index_select(0, places)
     else:
-        places, face, bary = seen_places(pix_to_face, bary)
         texels = meshes.textures.sample(face, bary, meshes.faces_packed())
-    lit = phong_at(meshes, places, face, bary, pix_to_face.shape, lights, cameras, materials, texels)
-    return spread(lit, places, pix_to_face.shape)
+    return spread(phong_at(meshes, places, face, bary, shape, lights, cameras, materials, texels), places, shape)
 
 
-def _softly(colors: Tensor, fragments, blend: BlendParams, cameras: CamerasBase, kwargs: dict) -> Tensor:
-    znear = kwargs.get("znear", getattr(cameras, "znear", 1.0))
-    return softmax_rgb_blend(colors, fragments, blend, znear, kwargs.get("zfar", getattr(cameras, "zfar", 100.0)))
+def _flat_shading(meshes, fragments, lights, cameras, materials) -> Tensor:
+    return flat_shading(meshes, fragments, lights, cameras, materials, meshes.sample_textures(fragments))
 
 
-class HardPhongShader(ShaderBase):
+class _LitShader(ShaderBase):
+    """Blends lit colours (N, H, W, K, 3), those of `_shade`, which each shader sets: the nearest, or if `_soft` all."""
+
+    _soft = False
+
+    def forward(self, fragments, meshes, **kwargs) -> Tensor:
+        """RGBA images (N, H, W, 4)."""
+        lights, materials, blend = (kwargs.get(n, getattr(self, n)) for n in ("lights", "materials", "blend_params"))
+        cameras = self._get_cameras(**kwargs)
+        if not self._soft:
+            nearest = Fragments(fragments.pix_to_face[..., :1], None, fragments.bary_coords[..., :1, :], None)
+            return hard_rgb_blend(self._shade(meshes, nearest, lights, cameras, materials), nearest, blend)
+        colors = self._shade(meshes, fragments, lights, cameras, materials)
+        znear, zfar = (kwargs.get(n, getattr(cameras, n, z)) for n, z in (("znear", 1.0), ("zfar", 100.0)))
+        return softmax_rgb_blend(colors, fragments, blend, znear, zfar)
+
+
+class HardPhongShader(_LitShader):
     """Light at each pixel, the nearest face only."""
 
-    def forward(self, fragments, meshes, **kwargs) -> Tensor:
-        """RGBA images (N, H, W, 4)."""
-        lights, cameras, materials, blend = self._given(kwargs)
-        return hard_rgb_blend(_phong(fragments, meshes, lights, cameras, materials, 1), fragments, blend)
+    _shade = staticmethod(_phong_shading)
 
 
-class SoftPhongShader(ShaderBase):
+class SoftPhongShader(_LitShader):
     """Light at each pixel, faces blended by coverage and depth."""
 
-    def forward(self, fragments, meshes, **kwargs) -> Tensor:
-        """RGBA images (N, H, W, 4)."""
-        lights, cameras, materials, blend = self._given(kwargs)
-        return _softly(_phong(fragments, meshes, lights, cameras, materials), fragments, blend, cameras, kwargs)
+    _shade, _soft = staticmethod(_phong_shading), True
 
 
 TexturedSoftPhongShader = SoftPhongShader  # PyTorch3D's old name
 
 
-class HardGouraudShader(ShaderBase):
+class HardGouraudShader(_LitShader):
     """Light at the vertices, the nearest face only."""
 
-    def forward(self, fragments, meshes, **kwargs) -> Tensor:
-        """RGBA images (N, H, W, 4)."""
-        lights, cameras, materials, blend = self._given(kwargs)
-        return hard_rgb_blend(gouraud_shading(meshes, fragments, lights, cameras, materials), fragments, blend)
+    _shade = staticmethod(gouraud_shading)
 
 
-class SoftGouraudShader(ShaderBase):
+class SoftGouraudShader(_LitShader):
     """Light at the vertices, faces blended by coverage and depth."""
 
-    def forward(self, fragments, meshes, **kwargs) -> Tensor:
-        """RGBA images (N, H, W, 4)."""
-        lights, cameras, materials, blend = self._given(kwargs)
-        return _softly(
-            gouraud_shading(meshes, fragments, lights, cameras, materials), fragments, blend, cameras, kwargs
-        )
+    _shade, _soft = staticmethod(gouraud_shading), True
 
 
-class HardFlatShader(ShaderBase):
+class HardFlatShader(_LitShader):
     """Light once for each face, the nearest face only."""
 
-    def forward(self, fragments, meshes, **kwargs) -> Tensor:
-        """RGBA images (N, H, W, 4)."""
-        lights, cameras, materials, blend = self._given(kwargs)
-        texels = meshes.sample_textures(fragments)
-        return hard_rgb_blend(flat_shading(meshes, fragments, lights, cameras, materials, texels), fragments, blend)
+    _shade = staticmethod(_flat_shading)
 
 
 class SoftSilhouetteShader(nn.Module):

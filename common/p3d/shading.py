@@ -1,5 +1,8 @@
 """The light on the faces that pixels see. Only what is seen is lit: all works on lists of (pixel, face) places."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -24,13 +27,11 @@ def phong_shading(meshes, fragments, lights, cameras, materials, texels: Tensor)
 
 def phong_at(meshes, places, face, bary, shape, lights, cameras, materials, texels: Tensor) -> Tensor:
     """Phong shading of places (M,) of an array of `shape` (N, H, W, K): colours (M, 3) of texels (M, 3)."""
-    faces = meshes.faces_packed()
     if isinstance(lights, AmbientLights):  # neither points nor normals matter
-        ambient = _of_batch(materials.ambient_color * lights.ambient_color, places, shape)
-        return ambient * texels
+        lights, materials = _at_places(places, shape, lights, materials)
+        return materials.ambient_color * lights.ambient_color * texels
     corners = torch.cat((meshes.verts_packed(), meshes.verts_normals_packed()), 1)
-    corners = corners.index_select(0, faces.reshape(-1)).view(-1, 3, 6)
-    points, normals = interpolate(corners, face, bary).split(3, 1)
+    points, normals = interpolate(_of_corners(corners, meshes), face, bary).split(3, 1)
     return _lit(points, normals, texels, places, shape, lights, cameras, materials)
 
 
@@ -42,20 +43,10 @@ def gouraud_shading(meshes, fragments, lights, cameras, materials) -> Tensor:
     """
     if not isinstance(meshes.textures, TexturesVertex):
         raise ValueError("Mesh textures must be an instance of TexturesVertex")
-    shape = (len(meshes), 1)
-    colors = _lit(
-        meshes.verts_packed(),
-        meshes.verts_normals_packed(),
-        meshes.textures.verts_features_packed(),
-        meshes.verts_packed_to_mesh_idx(),
-        shape,
-        lights,
-        cameras,
-        materials,
-    )
+    vertices = meshes.verts_packed(), meshes.verts_normals_packed(), meshes.textures.verts_features_packed()
+    colors = _lit(*vertices, meshes.verts_packed_to_mesh_idx(), (len(meshes), 1), lights, cameras, materials)
     places, face, bary = seen_places(fragments.pix_to_face, fragments.bary_coords)
-    corners = colors.index_select(0, meshes.faces_packed().reshape(-1)).view(-1, 3, colors.shape[1])
-    return spread(interpolate(corners, face, bary), places, fragments.pix_to_face.shape)
+    return spread(interpolate(_of_corners(colors, meshes), face, bary), places, fragments.pix_to_face.shape)
 
 
 def flat_shading(meshes, fragments, lights, cameras, materials, texels: Tensor) -> Tensor:
@@ -65,8 +56,7 @@ def flat_shading(meshes, fragments, lights, cameras, materials, texels: Tensor) 
         texels: (N, H, W, K, 3), the texture at each place.
     """
     places, face, _ = seen_places(fragments.pix_to_face, fragments.bary_coords)
-    faces = meshes.faces_packed()
-    middles = meshes.verts_packed().index_select(0, faces.reshape(-1)).view(-1, 3, 3).mean(1)
+    middles = _of_corners(meshes.verts_packed(), meshes).mean(1)
     seen = texels.reshape(-1, texels.shape[-1]).index_select(0, places)
     points, normals = (t.index_select(0, face) for t in (middles, meshes.faces_normals_packed()))
     shape = fragments.pix_to_face.shape
@@ -75,21 +65,21 @@ def flat_shading(meshes, fragments, lights, cameras, materials, texels: Tensor) 
 
 def _lit(points, normals, texels, places, shape, lights, cameras, materials) -> Tensor:
     """(M, 3): texture times ambient and diffuse light, plus specular light, at points (M, 3) of flat places (M,)."""
-    if len(lights) == len(materials) == len(cameras) == 1:
-        lights_at, materials_at, eye = lights, materials, cameras.get_camera_center()
-    else:
-        batch = torch.div(places, torch.Size(shape[1:]).numel(), rounding_mode="floor")
-        lights_at, materials_at = (p if len(p) == 1 else p.gather_props(batch) for p in (lights, materials))
-        eye = cameras.get_camera_center()
-        eye = eye if len(eye) == 1 else eye[batch]
-    ambient = materials_at.ambient_color * lights_at.ambient_color
-    diffuse = materials_at.diffuse_color * lights_at.diffuse(normals=normals, points=points)
-    light = {"normals": normals, "points": points, "camera_position": eye, "shininess": materials_at.shininess}
-    return (ambient + diffuse) * texels + materials_at.specular_color * lights_at.specular(**light)
+    lights, materials, eye = _at_places(places, shape, lights, materials, cameras.get_camera_center())
+    ambient = materials.ambient_color * lights.ambient_color
+    diffuse = materials.diffuse_color * lights.diffuse(normals=normals, points=points)
+    light = {"normals": normals, "points": points, "camera_position": eye, "shininess": materials.shininess}
+    return (ambient + diffuse) * texels + materials.specular_color * lights.specular(**light)
 
 
-def _of_batch(values: Tensor, places: Tensor, shape) -> Tensor:
-    """(M, C) or (1, C) of values (N, C) for flat places (M,) of an array of `shape`."""
-    if len(values) == 1:
+def _at_places(places: Tensor, shape: Sequence[int], *values):
+    """Batches of N as batches of M, for flat places (M,) of an array of `shape` (N, ...); batches of 1 as they are."""
+    if all(len(v) == 1 for v in values):
         return values
-    return values.index_select(0, torch.div(places, torch.Size(shape[1:]).numel(), rounding_mode="floor"))
+    batch = torch.div(places, math.prod(shape[1:]), rounding_mode="floor")
+    return [v if len(v) == 1 else v[batch] for v in values]
+
+
+def _of_corners(values: Tensor, meshes) -> Tensor:
+    """(F, 3, C) of values (V, C) of packed vertices."""
+    return values.index_select(0, meshes.faces_packed().reshape(-1)).view(-1, 3, values.shape[1])

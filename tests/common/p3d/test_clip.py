@@ -47,3 +47,12 @@ def test_pieces_of_a_cut_face_fill_what_is_left():
     share = (z >= 0.2).double().mean(1)
     torch.testing.assert_close(kept.norm(dim=1), share * area(corners).norm(dim=1), atol=5e-3, rtol=0.0)
     assert ((kept * area(corners)).sum(1) >= -1e-12).all()  # the pieces are turned as the face was
+
+
+def test_a_cut_at_no_depth_leaves_gradients_finite():
+    verts = torch.tensor([[-1.0, -1, -1], [1, -1, 1], [0, 1, 2]], requires_grad=True)
+    meshes = Meshes([verts], [torch.tensor([[0, 1, 2]])])
+    for z_clip in (-0.5, 0.0, 1e-9):
+        _, zbuf, bary, _ = rasterize_meshes(meshes, 8, 0.0, 1, perspective_correct=True, z_clip_value=z_clip)
+        (gradient,) = torch.autograd.grad(zbuf.sum() + bary.sum(), verts)
+        assert gradient.isfinite().all(), z_clip

@@ -5,7 +5,7 @@ import torch
 
 from common.p3d import face_pairs
 from common.p3d.face_pairs import expand_faces
-from common.p3d.point_pairs import PixelGrid
+from common.p3d.pixel_grid import PixelGrid
 
 
 def faces_of(kind: str, count: int, dtype: torch.dtype, grid: PixelGrid, generator: torch.Generator) -> torch.Tensor:
