@@ -174,7 +174,6 @@ def pack(name: str, rows: Sequence[Tensor | None] | Tensor, sizes: list[int], wi
         return rows.flatten(0, 1)
     parts = [part for part in rows if part is not None]
     shapes = [tuple(part.shape) for part in parts]
-    filled = [part for part, shape in zip(parts, shapes, strict=True) if shape[0]]
     if width is None:
         widths = [shape[1] for shape in sorted(shapes, key=lambda shape: not shape[0]) if len(shape) == 2]
         width = widths[0] if widths else 0
@@ -183,7 +182,8 @@ def pack(name: str, rows: Sequence[Tensor | None] | Tensor, sizes: list[int], wi
         raise ValueError(f"{name} must be (N, L, {width}) or {len(sizes)} tensors {sizes} x {width}, got {shapes}")
     if any(part.device != parts[0].device for part in parts):
         raise ValueError(f"all {name} must be on the same device, got {[str(part.device) for part in parts]}")
-    return concatenate(filled, parts[0].new_zeros(0, width) if parts else torch.zeros(0, width))
+    fitting = [part for part, shape in zip(parts, shapes, strict=True) if shape[1:] == (width,)]
+    return concatenate(fitting, parts[0].new_zeros(0, width) if parts else torch.zeros(0, width))
 
 
 def concatenate(parts: Sequence[Tensor], like: Tensor) -> Tensor:

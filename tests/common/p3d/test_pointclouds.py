@@ -209,3 +209,10 @@ def test_clouds_must_be_on_one_device_and_have_features():
         Pointclouds([points]).update_padded(points[None], new_features_padded=points[None, :, 0])
     half = Pointclouds([points, points[:0]], features=[points.half(), None])
     assert half.features_packed().dtype == torch.float16
+
+
+def test_clouds_without_points_get_a_gradient_too():
+    points = [torch.rand(n, 3, requires_grad=True) for n in (0, 5, 0)]
+    for form in ("points_packed", "points_padded"):
+        gradients = torch.autograd.grad(getattr(Pointclouds(points), form)().sum(), points)
+        assert [tuple(gradient.shape) for gradient in gradients] == [(0, 3), (5, 3), (0, 3)]
