@@ -104,7 +104,7 @@ def fit(
     if not resume and distributed.rank() == 0:
         _save(experiment, progress, folder / LAST)
     try:
-        with _Interrupt() as interrupt:
+        with Interrupt() as interrupt:
             for epoch in range(progress.epoch + 1, num_epochs + 1):
                 seed_everything(experiment.seed, epoch)
 
@@ -127,7 +127,7 @@ def fit(
     return progress
 
 
-class _Interrupt:
+class Interrupt:
     """Inside, the first Ctrl-C or SIGTERM is only noted: the run stops at the next whole batch. The second stops it
     at once. So no exception is raised, and lost, inside somebody's callback or a half-written file.
     """
@@ -159,7 +159,7 @@ class _Interrupt:
 
 
 def _train_epoch(
-    experiment: Experiment, epoch: int, num_epochs: int, rates: list[float], share, interrupt: _Interrupt
+    experiment: Experiment, epoch: int, num_epochs: int, rates: list[float], share, interrupt: Interrupt
 ) -> dict[str, float]:
     """One pass over the epoch's batches; returns train_loss, train_accuracy, clouds_per_second and lr."""
     experiment.model.train()

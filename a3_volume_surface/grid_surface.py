@@ -1,0 +1,140 @@
+"""The fast neural surface: a signed distance and a colour from features on a multiresolution hash grid.
+
+After Li et al., Neuralangelo (CVPR 2023): a small network over grid features and coordinates, whose gradient is taken
+by finite differences, which spread over neighbouring cells what a derivative inside one cell would not.
+"""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from a3_volume_surface.density import Sharpness
+from a3_volume_surface.feature_grid import FeatureGrid
+from a3_volume_surface.occupancy import OccupancyGrid, packed_weights, per_ray
+from a3_volume_surface.rays import RayBundle
+
+PRUNE_FIRST, PRUNE_EVERY, EMPTY = 400, 400, 0.01
+
+
+class GridSurface(nn.Module):
+    """Signed distance and colour in a box, starting as the distance to a ball.
+
+    Args:
+        cfg: ``resolutions``, ``features``, ``log2_table_size``, ``n_hidden_neurons``, ``radius`` of the ball as a share
+            of the box's shortest half side.
+        bounds: (2, 3).
+        sampler: ``step`` between samples, in cells of 1 / 128 of the box; ``resolution`` of the occupancy grid.
+    """
+
+    def __init__(self, cfg: SimpleNamespace, bounds: Tensor, sampler: SimpleNamespace):
+        super().__init__()
+        self.occupancy = OccupancyGrid(bounds, sampler.resolution)
+        self.grid = FeatureGrid(cfg.resolutions, cfg.features, 2**cfg.log2_table_size, scale=1e-4)
+        side = bounds[1] - bounds[0]
+        self.step = sampler.step * float(side.amax()) / 128
+        self.epsilon = 0.75 * float(side.amax()) / max(cfg.resolutions)  # of the finite differences
+        self.radius = cfg.radius * float(side.amin()) / 2
+        width, hidden = self.grid.output_dim, cfg.n_hidden_neurons
+        self.first = nn.Linear(width + 3, hidden)
+        self.second = nn.Linear(hidden, 1 + hidden)
+        self.shade = nn.Sequential(
+            nn.Linear(hidden + width, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 3)
+        )
+        nn.init.zeros_(self.second.weight[:1])  # the network begins as nothing beside the ball
+        nn.init.zeros_(self.second.bias)
+
+    def _middle(self) -> Tensor:
+        return self.occupancy.bounds.mean(0)
+
+    def _features(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances (N, 1), and what the colour is made of (N, D)."""
+        points = points.reshape(-1, 3)
+        features = self.grid(self.occupancy.unit(points))
+        local = points - self._middle()
+        out = self.second(functional.softplus(self.first(torch.cat((features, local), 1)), beta=100.0))
+        ball = local.norm(dim=1, keepdim=True) - self.radius
+        return ball + out[:, :1], torch.cat((out[:, 1:], features), 1)
+
+    def get_distance(self, points: Tensor) -> Tensor:
+        """(N, 1) of points (..., 3), N of them."""
+        return self._features(points)[0]
+
+    def get_color(self, points: Tensor) -> Tensor:
+        """(N, 3) in [0, 1] of points (..., 3)."""
+        return self.get_distance_color(points)[1]
+
+    def get_distance_color(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances (N, 1) and colours (N, 3) of points (..., 3)."""
+        distance, hidden = self._features(points)
+        return distance, torch.sigmoid(self.shade(hidden))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """The same as :meth:`get_distance`."""
+        return self.get_distance(points)
+
+    def get_distance_and_gradient(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Distances (N, 1) and gradients (N, 3) of points (..., 3), from four neighbours on a tetrahedron.
+
+        sum over its corners k of k f(p + e k), divided by 4 e: exact for linear f.
+        """
+        points = points.reshape(-1, 3)
+        corners = points.new_tensor([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]])
+        values = self.get_distance(points[:, None] + self.epsilon * corners).view(-1, 4)
+        return values.mean(1, keepdim=True), values @ corners / (4.0 * self.epsilon)
+
+    def prune(self, step: int) -> None:
+        """After training step ``step``: now and then drop the cells in which no sample has weight."""
+        if step == PRUNE_FIRST or step > PRUNE_FIRST and step % PRUNE_EVERY == 0:
+            self.occupancy.prune(EMPTY)
+
+    def groups(self, lr: float) -> list[dict]:
+        """Parameter groups of an optimiser: the tables learn faster than the network."""
+        network = [p for name, p in self.named_parameters() if not name.startswith("grid.")]
+        return [{"params": list(self.grid.parameters()), "lr": lr}, {"params": network, "lr": 0.1 * lr}]
+
+
+class PackedSDFRenderer(nn.Module):
+    """Renders a `GridSurface` with samples in filled cells alone.
+
+    Args:
+        cfg: as of `VolumeSDFRenderer`.
+        near, far: ends of rays, world units.
+    """
+
+    def __init__(self, cfg: SimpleNamespace, near: float, far: float):
+        super().__init__()
+        self.chunk_size, self.near, self.far = cfg.chunk_size, near, far
+        self.background = 1.0 if cfg.white_background else 0.0
+        self.sharpness = Sharpness(cfg)
+
+    def forward(self, field: GridSurface, rays: RayBundle) -> dict[str, Tensor]:
+        """``color`` (P, 3), ``depth`` (P, 1), ``opacity`` (P, 1) of rays (P,)."""
+        starts = range(0, rays.shape[0], self.chunk_size)
+        parts = [self._render(field, rays[start : start + self.chunk_size]) for start in starts]
+        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+
+    def _density(self, distance: Tensor, samples) -> Tensor:
+        """Densities (M,) of packed samples with signed distances (M,)."""
+        if self.sharpness.conversion != "neus":
+            return self.sharpness.density(distance)
+        s = self.sharpness["s"]
+        # NeuS: the opacity of the stretch to the next sample of the same ray, as the density that gives it.
+        following = torch.cat((distance[1:], distance[-1:]))
+        same = torch.cat((samples.ray[1:] == samples.ray[:-1], samples.ray.new_zeros(1, dtype=torch.bool)))
+        cdf, after = torch.sigmoid(s * distance), torch.sigmoid(s * following)
+        opacity = torch.where(same, ((cdf - after + 1e-6) / (cdf + 1e-6)).clamp(0.0, 1.0 - 1e-4), 0.0)
+        return -torch.log1p(-opacity) / samples.deltas
+
+    def _render(self, field: GridSurface, rays: RayBundle) -> dict[str, Tensor]:
+        count = len(rays.origins)
+        jitter = torch.rand(count, device=rays.origins.device) if self.training else None
+        samples = field.occupancy.march(rays.origins, rays.directions, field.step, self.near, self.far, jitter)
+        distance, color = field.get_distance_color(samples.points)
+        weights, opacity = packed_weights(self._density(distance[:, 0], samples), samples.deltas, samples.ray, count)
+        if self.training:
+            field.occupancy.note(samples.points, weights)
+        values = per_ray(weights, torch.cat((color, samples.lengths[:, None]), 1), samples.ray, count)
+        shown = values[:, :3] + (1.0 - opacity[:, None]) * self.background
+        return {"color": shown, "depth": values[:, 3:], "opacity": opacity[:, None]}

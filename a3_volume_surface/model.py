@@ -1,0 +1,93 @@
+"""From a configuration to a field, a sampler and a renderer."""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from a3_volume_surface.grid_field import GridRadianceField, OccupancyRenderer
+from a3_volume_surface.grid_surface import GridSurface, PackedSDFRenderer
+from a3_volume_surface.implicit import SDFSurface, SDFVolume
+from a3_volume_surface.neural_fields import NeuralRadianceField, NeuralSurface
+from a3_volume_surface.rays import RayBundle
+from a3_volume_surface.renderers import SphereTracingRenderer, VolumeRenderer
+from a3_volume_surface.samplers import StratifiedRaysampler
+from a3_volume_surface.sdf_renderer import VolumeSDFRenderer
+from common.cli import UserError
+
+
+class Model(nn.Module):
+    """What is rendered (``implicit_fn``), where rays ask it (``sampler``) and how it becomes pictures (``renderer``).
+
+    Args:
+        cfg: a checked configuration.
+        bounds: (2, 3) of the scene, which the grid field needs.
+        depth_range: of its rays, where the configuration leaves them open.
+
+    Raises:
+        UserError: parts that do not go together.
+    """
+
+    def __init__(
+        self, cfg: SimpleNamespace, bounds: Tensor | None = None, depth_range: tuple[float, float] | None = None
+    ):
+        super().__init__()
+        kind, renderer = cfg.implicit_function.type, cfg.renderer.type
+        if renderer not in RENDERERS_OF[kind]:
+            raise UserError(
+                f"renderer.type {renderer} does not render {kind}; take {' or '.join(RENDERERS_OF[kind])} for it"
+            )
+        if (cfg.sampler.type == "occupancy") != (kind in GRIDS):
+            raise UserError(f"sampler.type {cfg.sampler.type} does not go with implicit_function.type {kind}")
+        if kind in GRIDS:
+            if getattr(cfg.implicit_function, "bounds", None):
+                bounds = torch.tensor(cfg.implicit_function.bounds)
+            if bounds is None:
+                raise UserError("implicit_function.bounds: needed, as the scene's own box is not known")
+            ends = zip((cfg.sampler.min_depth, cfg.sampler.max_depth), depth_range or (0.0, 1e3), strict=True)
+            near, far = (known if given is None else given for given, known in ends)
+            field, renderer = GRIDS[kind]
+            self.implicit_fn = field(cfg.implicit_function, bounds, cfg.sampler)
+            self.sampler, self.renderer = nn.Identity(), renderer(cfg.renderer, near, far)
+            return
+        two_passes = cfg.sampler.n_fine_per_ray > 0
+        if kind == "nerf":
+            self.implicit_fn = NeuralRadianceField(cfg.implicit_function, two_passes)
+        else:
+            modules = {"sdf_volume": SDFVolume, "sdf_surface": SDFSurface, "neural_surface": NeuralSurface}
+            self.implicit_fn = modules[kind](cfg.implicit_function)
+        if renderer == "sphere_tracing":
+            self.sampler, self.renderer = nn.Identity(), SphereTracingRenderer(cfg.renderer)
+            return
+        self.sampler = StratifiedRaysampler(cfg.sampler)
+        make = VolumeSDFRenderer if renderer == "volume_sdf" else VolumeRenderer
+        self.renderer = make(cfg.renderer, cfg.sampler.n_fine_per_ray)
+
+    def forward(self, rays: RayBundle, **more) -> dict[str, Tensor]:
+        """What the renderer gives for rays (P,): name -> (P, C)."""
+        if isinstance(self.renderer, (OccupancyRenderer, PackedSDFRenderer)):
+            return self.renderer(self.implicit_fn, rays)
+        return self.renderer(self.sampler, self.implicit_fn, rays, **more)
+
+
+RENDERERS_OF = {
+    "sdf_volume": ("volume",),
+    "sdf_surface": ("sphere_tracing",),
+    "nerf": ("volume",),
+    "nerf_grid": ("volume",),
+    "grid_surface": ("volume_sdf",),
+    "neural_surface": ("volume_sdf", "sphere_tracing"),
+}
+
+GRIDS = {"nerf_grid": (GridRadianceField, OccupancyRenderer), "grid_surface": (GridSurface, PackedSDFRenderer)}
+
+
+def renders(model: Model, device: torch.device, **more):
+    """A function from rays, wherever they are, to what the model renders, given ``more`` arguments of its renderer."""
+    model = model.to(device).eval()
+
+    def render(rays: RayBundle) -> dict[str, Tensor]:
+        moved = RayBundle(*(getattr(rays, name).to(device) for name in vars(rays)))
+        return model(moved, **more)
+
+    return render

@@ -1,0 +1,144 @@
+"""Optimising one scene: steps instead of epochs, a bar, checkpoints, resume.
+
+A run is a function of its arguments and its seed: all randomness of step k comes from generators seeded by (seed, k),
+so a run that was killed and resumed repeats the unbroken one to the bit.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from common.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from common.cli import UserError
+from common.training import Interrupt, seed_everything
+
+
+@dataclass
+class Optimisation:
+    """What is optimised, and how.
+
+    Attributes:
+        module: its state is what a checkpoint holds.
+        optimizer: its groups keep their ``lr`` as the peak rate.
+        losses: step -> named terms; their sum is minimised.
+        schedule: share of the run done, in [0, 1) -> share of the peak rate.
+        description: what a checkpoint says of the module; a run resumes only one that says the same.
+        seed: of all random choices.
+    """
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    losses: Callable[[int], dict[str, Tensor]]
+    schedule: Callable[[float], float]
+    description: dict
+    seed: int = 0
+
+
+@dataclass
+class Steps:
+    """Where a run stands: whole steps done, seconds of optimising, and rows of what was noted on the way."""
+
+    step: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def optimise(
+    run: Optimisation,
+    num_steps: int,
+    checkpoint: Path | None,
+    *,
+    resume: bool = False,
+    checkpoint_every: int = 1000,
+    max_minutes: float | None = None,
+    after: Callable[[Steps], dict[str, float] | None] | None = None,
+    bar: str = "optimising",
+) -> Steps:
+    """Take ``num_steps`` steps, or fewer if ``max_minutes`` are over first.
+
+    Args:
+        checkpoint: written every ``checkpoint_every`` steps and at the end; None writes none.
+        resume: go on from that checkpoint.
+        after: called after each step; the numbers it returns go to the history. Its time does not count.
+
+    Raises:
+        UserError: a term that is not finite (the last checkpoint stays as it is); nothing to resume, or of another run.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after the current step was saved.
+    """
+    steps = _restore(run, checkpoint) if resume else Steps()
+    rates = [group.setdefault("peak", group["lr"]) for group in run.optimizer.param_groups]
+    progress = tqdm(total=num_steps, initial=steps.step, desc=bar, unit="step", mininterval=0.5)
+    run.module.train()
+    try:
+        with progress, Interrupt() as interrupt:
+            while steps.step < num_steps and not (max_minutes and steps.seconds > 60 * max_minutes):
+                interrupt.check()
+                begin = time.perf_counter()
+                total = _step(run, rates, steps.step, num_steps, checkpoint)
+                steps.step += 1
+                steps.seconds += time.perf_counter() - begin
+                progress.update()
+                if steps.step % 20 == 0:
+                    progress.set_postfix(loss=f"{total:.5f}", refresh=False)
+                noted = after(steps) if after else None
+                if noted:
+                    steps.history.append({"step": steps.step, "seconds": steps.seconds, "loss": total, **noted})
+                    run.module.train()
+                if checkpoint and steps.step % checkpoint_every == 0:
+                    _save(run, steps, checkpoint)
+    except KeyboardInterrupt:
+        if checkpoint is None:
+            raise
+        _save(run, steps, checkpoint)
+        saved = f"steps 1 to {steps.step} are saved in {checkpoint}"
+        raise KeyboardInterrupt(f"{saved}; the same command with --resume goes on from there") from None
+    if checkpoint:
+        _save(run, steps, checkpoint)
+    run.module.eval()
+    return steps
+
+
+def _step(run: Optimisation, rates: list[float], step: int, num_steps: int, checkpoint: Path | None) -> float:
+    """One step; the sum of the terms."""
+    seed_everything(run.seed, step)
+    for group, rate in zip(run.optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * run.schedule(step / num_steps)
+    terms = run.losses(step)
+    total = sum(terms.values())
+    if not torch.isfinite(total):
+        name = next((name for name, value in terms.items() if not torch.isfinite(value)), "their sum")
+        kept = f"the checkpoint {checkpoint} is kept" if checkpoint and checkpoint.exists() else "nothing was saved yet"
+        raise UserError(
+            f"the loss is not finite in step {step + 1}: {name} is {float(terms.get(name, total).detach())}; {kept}; "
+            "start again with a lower training.lr"
+        )
+    run.optimizer.zero_grad(set_to_none=True)
+    total.backward()
+    run.optimizer.step()
+    return float(total.detach())
+
+
+def _save(run: Optimisation, steps: Steps, path: Path) -> None:
+    contents = {"model": run.description, "weights": run.module.state_dict(), "optimizer": run.optimizer.state_dict()}
+    save_checkpoint(path, {**contents, "step": steps.step, "seconds": steps.seconds, "history": steps.history})
+
+
+def _restore(run: Optimisation, path: Path | None) -> Steps:
+    if path is None:
+        raise UserError("--resume: this command keeps no checkpoint")
+    contents = load_checkpoint(path)
+    if contents.get("model") != run.description or "step" not in contents:
+        raise UserError(f"checkpoint {path}: it is of a run with other settings; leave --resume away to start again")
+    load_weights(run.module, contents, path)
+    run.optimizer.load_state_dict(contents["optimizer"])
+    return Steps(contents["step"], contents["seconds"], contents["history"])
+
+
+def exponential(last: float, warmup: float = 0.02) -> Callable[[float], float]:
+    """A schedule: a linear rise over a share of the run, then an exponential fall to ``last`` of the peak."""
+    return lambda share: min(1.0, (share + 1e-3) / (warmup + 1e-3)) * last ** max(0.0, (share - warmup) / (1 - warmup))

@@ -1,0 +1,41 @@
+"""A scene by name or path."""
+
+from pathlib import Path
+
+from common.cli import UserError
+from common.scenes.posed_images import PosedImages
+
+SCENES = ("lego", "materials", "fern")
+
+
+def load_scene(name: str, image_size: tuple[int, int], data_dir: str | None = None) -> PosedImages:
+    """Posed pictures of a scene.
+
+    Args:
+        name: "lego" or "materials": the official files ``name.pth`` and ``name.png`` where the data folder holds them,
+            else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio, instant-ngp) or
+            ``transforms_train.json`` (NeRF-synthetic), or such a file itself; or a ``.pth`` file of the official kind.
+        image_size: height and width, pixels, that the pictures are brought to.
+
+    Raises:
+        UserError: no such scene; files that are damaged or do not fit each other.
+    """
+    from common.outputs import data_folder
+    from common.scenes.official import official_scene
+    from common.scenes.procedural import RECIPES, procedural_scene
+    from common.scenes.transforms_json import transforms_scene
+
+    path = Path(name)
+    if path.suffix == ".pth":
+        return official_scene(path).resized(*image_size)
+    if path.is_dir() or path.suffix == ".json":
+        return transforms_scene(path).resized(*image_size)
+    official = data_folder(data_dir) / f"{name}.pth"
+    if official.exists():
+        return official_scene(official).resized(*image_size)
+    if name in RECIPES:
+        return procedural_scene(name, image_size, data_dir)
+    known = ", ".join(RECIPES)
+    raise UserError(
+        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json, or a .pth file"
+    )

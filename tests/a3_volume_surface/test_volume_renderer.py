@@ -1,0 +1,115 @@
+"""Weights along rays against integrals in closed form and a slow twin."""
+
+import math
+
+import pytest
+import torch
+
+from a3_volume_surface import transmittance as exercise
+from a3_volume_surface.density import CONVERSIONS, naive_sdf_to_density, neus_opacity, sdf_to_density
+from a3_volume_surface.occupancy import packed_weights, per_ray
+from a3_volume_surface.volume_renderer import (
+    aggregate,
+    compute_weights,
+    interval_lengths,
+    opacity_weights,
+    transmittance,
+)
+
+
+def random_ray(samples=9, rays=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    density = 3 * torch.rand(rays, samples, generator=generator, dtype=torch.float64)
+    deltas = 0.1 + torch.rand(rays, samples, generator=generator, dtype=torch.float64)
+    return density, deltas
+
+
+def test_weights_equal_a_loop_over_samples():
+    density, deltas = random_ray()
+    weights = compute_weights(density, deltas)
+    for p in range(len(density)):
+        passed = 1.0
+        for i in range(density.shape[1]):
+            stopped = 1.0 - math.exp(-float(density[p, i] * deltas[p, i]))
+            assert float(weights[p, i]) == pytest.approx(passed * stopped, rel=1e-12)
+            passed *= 1.0 - stopped
+        assert float(weights[p].sum()) == pytest.approx(1.0 - passed, rel=1e-12)
+
+
+def test_transmittance_starts_at_one_and_falls():
+    passed = transmittance(*random_ray())
+    assert (passed[:, 0] == 1.0).all() and (passed[:, 1:] < passed[:, :-1]).all()
+
+
+def test_opacity_weights_are_those_of_the_density_that_gives_them():
+    density, deltas = random_ray()
+    torch.testing.assert_close(opacity_weights(1.0 - torch.exp(-density * deltas)), compute_weights(density, deltas))
+
+
+def test_packed_weights_equal_padded_ones_with_their_gradients():
+    density, deltas = random_ray(6, 5)
+    counts = torch.tensor([6, 0, 3, 1, 5])
+    kept = torch.arange(6) < counts[:, None]
+    ray = kept.nonzero()[:, 0]
+    values = torch.rand(5, 6, 3, dtype=torch.float64)
+    one, two = density.clone().requires_grad_(), density.clone().requires_grad_()
+    dense = compute_weights(torch.where(kept, one, 0.0), deltas)
+    packed, opacity = packed_weights(two[kept], deltas[kept], ray, 5)
+    torch.testing.assert_close(packed, dense[kept], rtol=1e-6, atol=1e-7)  # its sums are exponentiated in float32
+    torch.testing.assert_close(opacity, dense.sum(1), rtol=1e-6, atol=1e-7)
+    mixed = per_ray(packed, values[kept], ray, 5)
+    torch.testing.assert_close(mixed, aggregate(dense, values), rtol=1e-6, atol=1e-7)
+    aggregate(dense, values).square().sum().backward()
+    mixed.square().sum().backward()
+    torch.testing.assert_close(one.grad, two.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_gradients_of_weights_are_those_of_finite_differences():
+    density, deltas = random_ray(5, 2)
+    assert torch.autograd.gradcheck(compute_weights, (density.requires_grad_(), deltas.requires_grad_()))
+    assert torch.autograd.gradcheck(opacity_weights, (torch.rand(2, 5, dtype=torch.float64, requires_grad=True),))
+
+
+def test_last_interval_ends_far_or_never():
+    lengths = torch.tensor([[1.0, 1.5, 3.0]])
+    assert interval_lengths(lengths).tolist() == [[0.5, 1.5, 1e10]]
+    assert interval_lengths(lengths, 4.0).tolist() == [[0.5, 1.5, 1.0]]
+
+
+def test_the_exercise():
+    answers = {name: exercise.closed_form(*ends) for name, ends in exercise.ASKED.items()}
+    exponents = {"T(y1,y2)": 2.0, "T(y2,y4)": 30.5, "T(x,y4)": 32.5, "T(x,y3)": 2.5}
+    for name, exponent in exponents.items():
+        assert answers[name] == pytest.approx(math.exp(-exponent), rel=1e-12)
+        assert exercise.rendered(*exercise.ASKED[name], 16) == pytest.approx(answers[name], rel=1e-9)
+
+
+def test_a_box_of_constant_density_is_its_integral():
+    errors = exercise.box_errors(64)
+    assert errors["box_color_error"] < 1e-6 and errors["box_depth_error"] < 1e-3
+    assert exercise.box_errors(128)["box_depth_error"] < 0.3 * errors["box_depth_error"]  # of second order
+
+
+def test_density_of_a_distance():
+    distance = torch.tensor([-10.0, -0.1, 0.0, 0.1, 10.0], dtype=torch.float64)
+    density = sdf_to_density(distance, 4.0, 0.1)
+    e = 4.0 * 0.5 * math.exp(-1.0)
+    expected = torch.tensor([4.0, 4.0 - e, 2.0, e, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(density, expected, rtol=1e-12, atol=1e-40)
+    s = 7.0
+    naive = naive_sdf_to_density(distance, s)
+    logistic = s * torch.exp(-s * distance) / (1 + torch.exp(-s * distance)) ** 2
+    torch.testing.assert_close(naive[1:4], logistic[1:4])
+    assert naive.argmax() == 2 and naive[2] == pytest.approx(s / 4)
+
+
+def test_neus_weights_peak_on_the_surface_and_the_naive_ones_before_it():
+    """A ray that meets a plane at length 1 at a slant (NeuS, figure 2): the bias that NeuS is free of."""
+    lengths = torch.linspace(0, 2, 2001, dtype=torch.float64)[None]
+    distance = 0.5 * (1.0 - lengths)
+    middle = 0.5 * (lengths[:, 1:] + lengths[:, :-1])
+    of_neus = opacity_weights(neus_opacity(distance, 20.0))
+    of_naive = compute_weights(naive_sdf_to_density(0.5 * (1.0 - middle), 20.0), lengths[:, 1:] - lengths[:, :-1])
+    assert abs(float(middle[0, of_neus.argmax()]) - 1.0) < 2e-3
+    assert 1.0 - float(middle[0, of_naive.argmax()]) > 2e-2
+    assert set(CONVERSIONS) == {"volsdf", "neus", "naive"}
