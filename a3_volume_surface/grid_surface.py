@@ -7,6 +7,7 @@ by finite differences, which spread over neighbouring cells what a derivative in
 from types import SimpleNamespace
 
 import torch
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -15,11 +16,11 @@ from a3_volume_surface.feature_grid import FeatureGrid
 from a3_volume_surface.occupancy import OccupancyGrid, packed_weights, per_ray
 from a3_volume_surface.rays import RayBundle
 
-PRUNE_FIRST, PRUNE_EVERY, EMPTY = 400, 400, 0.01
+PRUNE_FIRST, PRUNE_EVERY, EMPTY = 800, 400, 0.003
 
 
 class GridSurface(nn.Module):
-    """Signed distance and colour in a box, starting as the distance to a ball.
+    """Signed distance and colour in a box: a starting distance, of a ball or the visual hull, and what is learnt.
 
     Args:
         cfg: ``resolutions``, ``features``, ``log2_table_size``, ``n_hidden_neurons``, ``radius`` of the ball as a share
@@ -35,7 +36,9 @@ class GridSurface(nn.Module):
         side = bounds[1] - bounds[0]
         self.step = sampler.step * float(side.amax()) / 128
         self.epsilon = 0.75 * float(side.amax()) / max(cfg.resolutions)  # of the finite differences
-        self.radius = cfg.radius * float(side.amin()) / 2
+        self.start = FeatureGrid((sampler.resolution - 1,), 1, 2**30)
+        self.start.requires_grad_(False)
+        self._start_as(self._ball(cfg.radius * float(side.amin()) / 2))
         width, hidden = self.grid.output_dim, cfg.n_hidden_neurons
         self.first = nn.Linear(width + 3, hidden)
         self.second = nn.Linear(hidden, 1 + hidden)
@@ -45,17 +48,40 @@ class GridSurface(nn.Module):
         nn.init.zeros_(self.second.weight[:1])  # the network begins as nothing beside the ball
         nn.init.zeros_(self.second.bias)
 
-    def _middle(self) -> Tensor:
-        return self.occupancy.bounds.mean(0)
+    def _places(self) -> Tensor:
+        """Middles (R^3, 3) of the occupancy grid's cells, x fastest: where the starting distance is stored."""
+        R, (low, high) = self.occupancy.resolution, self.occupancy.bounds
+        step = (torch.arange(R, device=low.device) + 0.5) / R
+        z, y, x = torch.meshgrid(step, step, step, indexing="ij")
+        return low + torch.stack((x, y, z), -1).view(-1, 3) * (high - low)
+
+    def _ball(self, radius: float) -> Tensor:
+        return (self._places() - self.occupancy.bounds.mean(0)).norm(dim=1) - radius
+
+    @torch.no_grad()
+    def _start_as(self, distance: Tensor) -> None:
+        self.start.tables[0].copy_(distance[:, None])
+
+    @torch.no_grad()
+    def start_as_hull(self) -> None:
+        """Begin as the distance to what the occupancy grid holds to be possible, in place of a ball."""
+        R, (low, high) = self.occupancy.resolution, self.occupancy.bounds.cpu()
+        cell = ((high - low) / R).flip(0).tolist()
+        solid = self.occupancy.possible.view(R, R, R).cpu().numpy()
+        outside, inside = (distance_transform_edt(mask, sampling=cell) for mask in (~solid, solid))
+        distance = gaussian_filter(outside - inside, 1.0)
+        self._start_as(torch.from_numpy(distance).float().view(-1).to(self.start.tables[0].device))
+
+    def _starting_distance(self, unit: Tensor) -> Tensor:
+        R = self.occupancy.resolution
+        return self.start(((unit * R - 0.5) / (R - 1)).clamp(0.0, 1.0))
 
     def _features(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Distances (N, 1), and what the colour is made of (N, D)."""
-        points = points.reshape(-1, 3)
-        features = self.grid(self.occupancy.unit(points))
-        local = points - self._middle()
-        out = self.second(functional.softplus(self.first(torch.cat((features, local), 1)), beta=100.0))
-        ball = local.norm(dim=1, keepdim=True) - self.radius
-        return ball + out[:, :1], torch.cat((out[:, 1:], features), 1)
+        unit = self.occupancy.unit(points.reshape(-1, 3)).clamp(0.0, 1.0)
+        features = self.grid(unit)
+        out = self.second(functional.softplus(self.first(torch.cat((features, unit), 1)), beta=100.0))
+        return self._starting_distance(unit) + out[:, :1], torch.cat((out[:, 1:], features), 1)
 
     def get_distance(self, points: Tensor) -> Tensor:
         """(N, 1) of points (..., 3), N of them."""
@@ -91,7 +117,7 @@ class GridSurface(nn.Module):
 
     def groups(self, lr: float) -> list[dict]:
         """Parameter groups of an optimiser: the tables learn faster than the network."""
-        network = [p for name, p in self.named_parameters() if not name.startswith("grid.")]
+        network = [p for name, p in self.named_parameters() if not name.startswith(("grid.", "start."))]
         return [{"params": list(self.grid.parameters()), "lr": lr}, {"params": network, "lr": 0.1 * lr}]
 
 

@@ -33,6 +33,7 @@ def train_images(job: Job) -> None:
     bounds = field.occupancy.bounds if grid else scene.bounds
     if grid and scene.alpha is not None:
         field.occupancy.carve(batches.cameras, batches.alpha)
+        field.start_as_hull()
     if settings.pretrain_iters and not grid and not job.resume:
         pretrain(field, settings, job)
     own = renderer.background
