@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from a3_volume_surface.config import FOLDER, load_config
+from a3_volume_surface.model import check_parts
 from common.cli import ArgumentParser, add_common_flags, positive_int, resolve_device
 from common.gif import save_gif
 from common.outputs import make_folder, write_json, write_metrics, write_run
@@ -26,6 +27,7 @@ class Job:
         self.device = resolve_device(args.device)
         self.preset = args.preset if args.preset != "auto" else ("laptop" if self.device.type == "cpu" else "course")
         self.cfg: SimpleNamespace = load_config(args.config_name, args.overrides, self.preset, args.config_path)
+        check_parts(self.cfg)
         self.seed = args.seed if args.seed is not None else self.cfg.seed
         seed_everything(self.seed)
         name = args.exp_name or Path(args.config_name).stem
@@ -78,6 +80,14 @@ def plain(value):
     return value
 
 
+def frames_per_second(text: str) -> int:
+    """argparse type of a GIF's frames per second."""
+    value = positive_int(text)
+    if value > 50:
+        raise argparse.ArgumentTypeError(f"{text} is more than 50, which players slow down to 10")
+    return value
+
+
 def parse(argv: Sequence[str] | None, description: str, example: str, default: str) -> argparse.Namespace:
     """The flags of a command; ``default`` is the configuration that it runs without any."""
     parser = ArgumentParser(description, example)
@@ -94,6 +104,6 @@ def parse(argv: Sequence[str] | None, description: str, example: str, default: s
     )
     parser.add_argument("--resume", action="store_true", help="go on from this experiment's checkpoint")
     parser.add_argument("--num_frames", type=positive_int, default=20, help="frames of the GIFs")
-    parser.add_argument("--fps", type=positive_int, default=15, help="frames per second, at most 50")
+    parser.add_argument("--fps", type=frames_per_second, default=15, help="frames per second, at most 50")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="as training.lr=1e-3")
     return parser.parse_args(argv)

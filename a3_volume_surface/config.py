@@ -33,13 +33,20 @@ def _numbers(count: int | None = None):
     return check
 
 
-def _parameter(count: int | None):
-    """``{val: ..., opt: bool}``: a start value and whether it is trained; ``count`` None for one number."""
+def _parameter(count: int | None, kind: Kind | None = None):
+    """``{val: ..., opt: bool}``: a start value and whether it is trained.
+
+    Args:
+        count: of its numbers; None for one.
+        kind: of each of them, any number by default.
+    """
 
     def check(value):
         if not isinstance(value, dict) or "val" not in value or set(value) - {"val", "opt", "rainbow"}:
             raise ValueError("must have val and opt")
         known = _numbers(count)(value["val"]) if count else _number(value["val"])
+        for number in known if count else [known]:
+            (kind or _number)(number)
         return SimpleNamespace(val=known, opt=bool(value.get("opt", False)), rainbow=bool(value.get("rainbow", False)))
 
     return check
@@ -85,6 +92,18 @@ def _counts(value) -> tuple[int, ...]:
     if not isinstance(value, list):
         raise ValueError("must be a list of whole numbers")
     return tuple(_whole(v) for v in value)
+
+
+def _levels(value) -> tuple[int, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError("must be a list of at least one whole number")
+    return tuple(_count(v) for v in value)
+
+
+def _cells(value) -> int:
+    if _count(value) < 2:
+        raise ValueError("must be a whole number of at least 2")
+    return value
 
 
 def _bounds(value) -> list[list[float]]:
@@ -182,17 +201,17 @@ SAMPLERS = {
     },
     "occupancy": {
         "step": (_positive, 1.0),
-        "resolution": (_count, 128),
+        "resolution": (_cells, 128),
         "min_depth": (_optional(_not_negative), None),
         "max_depth": (_optional(_positive), None),
     },
 }
 CENTRE = (_parameter(3), SimpleNamespace(val=[0.0] * 3, opt=False, rainbow=False))
 SDFS = {
-    "sphere": {"center": CENTRE, "radius": (_parameter(None), REQUIRED)},
-    "box": {"center": CENTRE, "side_lengths": (_parameter(3), REQUIRED)},
-    "torus": {"center": CENTRE, "radii": (_parameter(2), REQUIRED)},
-    "many_primitives": {"count": (_count, 240), "smoothness": (_not_negative, 0.0), "seed": (_whole, 0)},
+    "sphere": {"center": CENTRE, "radius": (_parameter(None, _positive), REQUIRED)},
+    "box": {"center": CENTRE, "side_lengths": (_parameter(3, _positive), REQUIRED)},
+    "torus": {"center": CENTRE, "radii": (_parameter(2, _positive), REQUIRED)},
+    "many_primitives": {"count": (_count, 240), "seed": (_whole, 0)},
 }
 
 
@@ -209,8 +228,8 @@ FUNCTIONS = {
     "sdf_volume": {
         "sdf": (_sdf, REQUIRED),
         "feature": FEATURE,
-        "alpha": (_parameter(None), SimpleNamespace(val=1.0, opt=False)),
-        "beta": (_parameter(None), SimpleNamespace(val=0.05, opt=False)),
+        "alpha": (_parameter(None, _positive), SimpleNamespace(val=1.0, opt=False)),
+        "beta": (_parameter(None, _positive), SimpleNamespace(val=0.05, opt=False)),
     },
     "sdf_surface": {"sdf": (_sdf, REQUIRED), "feature": FEATURE},
     "nerf": {
@@ -223,7 +242,7 @@ FUNCTIONS = {
         "view_dependence": (_flag, True),
     },
     "nerf_grid": {
-        "resolutions": (_counts, (32, 128)),
+        "resolutions": (_levels, (32, 128)),
         "features": (_count, 8),
         "log2_table_size": (_count, 17),
         "n_hidden_neurons": (_count, 48),
@@ -231,7 +250,7 @@ FUNCTIONS = {
         "bounds": (_optional(_bounds), None),
     },
     "grid_surface": {
-        "resolutions": (_counts, (24, 96)),
+        "resolutions": (_levels, (24, 96)),
         "features": (_count, 8),
         "log2_table_size": (_count, 17),
         "n_hidden_neurons": (_count, 48),
@@ -305,7 +324,7 @@ def _find(name: str, folder: str | None) -> Path:
     known = sorted(path.stem for path in base.glob("*.yaml"))
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise UserError(f"--config-name {name}: no such configuration{hint} Known: {', '.join(known) or 'none'}")
+    raise UserError(f"--config-name {name}: no such configuration{hint or '.'} Known: {', '.join(known) or 'none'}")
 
 
 def _merged(contents, more):

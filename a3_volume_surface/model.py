@@ -20,12 +20,12 @@ class Model(nn.Module):
     """What is rendered (``implicit_fn``), where rays ask it (``sampler``) and how it becomes pictures (``renderer``).
 
     Args:
-        cfg: a checked configuration.
+        cfg: a checked configuration whose parts go together: see `check_parts`.
         bounds: (2, 3) of the scene, which the grid field needs.
         depth_range: of its rays, where the configuration leaves them open.
 
     Raises:
-        UserError: parts that do not go together.
+        UserError: a grid field without a box, or without a range of depths.
     """
 
     def __init__(
@@ -33,12 +33,6 @@ class Model(nn.Module):
     ):
         super().__init__()
         kind, renderer = cfg.implicit_function.type, cfg.renderer.type
-        if renderer not in RENDERERS_OF[kind]:
-            raise UserError(
-                f"renderer.type {renderer} does not render {kind}; take {' or '.join(RENDERERS_OF[kind])} for it"
-            )
-        if (cfg.sampler.type == "occupancy") != (kind in GRIDS):
-            raise UserError(f"sampler.type {cfg.sampler.type} does not go with implicit_function.type {kind}")
         if kind in GRIDS:
             if getattr(cfg.implicit_function, "bounds", None):
                 bounds = torch.tensor(cfg.implicit_function.bounds)
@@ -46,6 +40,8 @@ class Model(nn.Module):
                 raise UserError("implicit_function.bounds: needed, as the scene's own box is not known")
             ends = zip((cfg.sampler.min_depth, cfg.sampler.max_depth), depth_range or (0.0, 1e3), strict=True)
             near, far = (known if given is None else given for given, known in ends)
+            if not near < far:
+                raise UserError(f"sampler.min_depth {near} must be below sampler.max_depth {far}")
             field, renderer = GRIDS[kind]
             self.implicit_fn = field(cfg.implicit_function, bounds, cfg.sampler)
             self.sampler, self.renderer = nn.Identity(), renderer(cfg.renderer, near, far)
@@ -79,7 +75,39 @@ RENDERERS_OF = {
     "neural_surface": ("volume_sdf", "sphere_tracing"),
 }
 
+# Type of run -> the fields that it takes.
+FIELDS_OF = {
+    "render": ("sdf_volume", "sdf_surface", "nerf", "nerf_grid"),
+    "train": ("sdf_volume",),
+    "train_nerf": ("nerf", "nerf_grid"),
+    "train_points": ("neural_surface",),
+    "train_images": ("neural_surface", "grid_surface"),
+}
+
 GRIDS = {"nerf_grid": (GridRadianceField, OccupancyRenderer), "grid_surface": (GridSurface, PackedSDFRenderer)}
+
+
+def check_parts(cfg: SimpleNamespace) -> None:
+    """See that the parts of a configuration go together.
+
+    Raises:
+        UserError: they do not.
+    """
+    kind, renderer, sampler = cfg.implicit_function.type, cfg.renderer.type, cfg.sampler
+    if kind not in FIELDS_OF[cfg.type]:
+        raise UserError(f"type {cfg.type} takes implicit_function.type {' or '.join(FIELDS_OF[cfg.type])}, not {kind}")
+    if renderer not in RENDERERS_OF[kind]:
+        raise UserError(
+            f"renderer.type {renderer} does not render {kind}; take {' or '.join(RENDERERS_OF[kind])} for it"
+        )
+    if cfg.type == "train_images" and renderer != "volume_sdf":
+        raise UserError(f"type train_images takes renderer.type volume_sdf, not {renderer}")
+    if (sampler.type == "occupancy") != (kind in GRIDS):
+        raise UserError(f"sampler.type {sampler.type} does not go with implicit_function.type {kind}")
+    if sampler.type == "stratified" and renderer != "sphere_tracing" and sampler.n_pts_per_ray is not None:
+        least = 3 if sampler.n_fine_per_ray else 2 if renderer == "volume_sdf" else 1
+        if sampler.n_pts_per_ray < least:
+            raise UserError(f"sampler.n_pts_per_ray {sampler.n_pts_per_ray}: at least {least} are needed here")
 
 
 def renders(model: Model, device: torch.device, **more):

@@ -107,9 +107,11 @@ class NeuralSurface(nn.Module):
     def _start_as_sphere(self, radius: float) -> None:
         waves = self.embed.get_output_dim(3) - 3
         for index, layer in enumerate(self.trunk.layers):
-            nn.init.normal_(layer.weight, 0.0, math.sqrt(2.0 / layer.out_features))
+            skip = index > 0 and index in self.trunk.skips
+            # What joins again is as long as what comes from the layer before: half the variance keeps the length.
+            nn.init.normal_(layer.weight, 0.0, math.sqrt((1.0 if skip else 2.0) / layer.out_features))
             nn.init.zeros_(layer.bias)
-            if index == 0 or index in self.trunk.skips:
+            if index == 0 or skip:
                 layer.weight[:, layer.in_features - waves - 3 : layer.in_features - 3] = 0.0
         nn.init.normal_(self.distance.weight, math.sqrt(math.pi / self.distance.in_features), 1e-5)
         nn.init.constant_(self.distance.bias, -radius)

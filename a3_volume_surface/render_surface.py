@@ -16,7 +16,7 @@ def render(job: Job) -> None:
     """Leave GIFs of colour, normals and depth of a turn around the surface."""
     model = Model(job.cfg)
     many = job.cfg.implicit_function.sdf.type == "many_primitives"
-    radius, focal, light = (3.4, 2.0, LIGHT) if many else (3.0, 1.0, None)
+    radius, focal, light = (3.4, 2.0, LIGHT.to(job.device)) if many else (3.0, 1.0, None)
     if many:
         model.implicit_fn.sdf.culling = job.cfg.renderer.culling
     cameras = create_surround_cameras(radius, job.args.num_frames, (0.0, 0.0, 1.0), focal)

@@ -11,9 +11,11 @@ from torch.nn import functional
 from a3_volume_surface.command import Job
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.rays import get_random_pixels_from_image, get_rays_from_pixels, sample_images_at_xy
+from a3_volume_surface.sdf import BoxSDF, SphereSDF
 from a3_volume_surface.views import as_picture, create_surround_cameras, render_views
 from common.cli import UserError
 from common.data.npy import open_npy
+from common.image_metrics import psnr
 from common.optimisation import Optimisation, exponential, optimise
 from common.p3d import PerspectiveCameras, look_at_view_transform
 from common.visualize import image_grid
@@ -25,7 +27,13 @@ TRUE_COLOR = [0.8, 0.3, 0.2]
 
 
 def cameras_of(entries: list[SimpleNamespace]) -> PerspectiveCameras:
-    """The cameras of a configuration's ``data.cameras``."""
+    """The cameras of a configuration's ``data.cameras``.
+
+    Raises:
+        UserError: one that looks nowhere.
+    """
+    if any(entry.eye == entry.scene_center for entry in entries):
+        raise UserError("data.cameras: eye and scene_center of a camera must not be the same")
     R, T = look_at_view_transform(
         eye=[entry.eye for entry in entries], at=[entry.scene_center for entry in entries], up=[e.up for e in entries]
     )
@@ -47,7 +55,8 @@ def read_views(job: Job, cameras: PerspectiveCameras) -> tuple[Tensor, str]:
     if len(missing) == len(paths):
         return _true_views(job, cameras), "procedural"
     if missing:
-        raise UserError(f"{missing[0]}: not there, but other views of data.cameras are; all or none must be")
+        place = missing[0] or "data.cameras: the image of a camera"
+        raise UserError(f"{place}: not there, but other views of data.cameras are; all or none must be")
     images = []
     for path in paths:
         image = open_npy(path)
@@ -60,7 +69,9 @@ def read_views(job: Job, cameras: PerspectiveCameras) -> tuple[Tensor, str]:
 @torch.no_grad()
 def _true_views(job: Job, cameras: PerspectiveCameras) -> Tensor:
     truth = Model(job.cfg).eval()
-    for name, value in (TRUE_BOX if hasattr(truth.implicit_fn.sdf, "side_lengths") else TRUE_SPHERE).items():
+    if not isinstance(truth.implicit_fn.sdf, (BoxSDF, SphereSDF)):
+        raise UserError("data.cameras: their pictures are not there, and there are others of a box or a sphere alone")
+    for name, value in (TRUE_BOX if isinstance(truth.implicit_fn.sdf, BoxSDF) else TRUE_SPHERE).items():
         getattr(truth.implicit_fn.sdf, name).data = torch.tensor([value])
     if not truth.implicit_fn.rainbow:
         truth.implicit_fn.feature.data = torch.tensor([TRUE_COLOR])
@@ -74,11 +85,14 @@ def train(job: Job) -> None:
     if not cfg.data.cameras:
         raise UserError("data.cameras: this configuration names no views to train on")
     cameras = cameras_of(cfg.data.cameras)
+    model = Model(cfg).to(job.device)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise UserError("implicit_function: nothing to train; mark a parameter with opt: true")
     images, source = read_views(job, cameras)
     job.data = {"source": source}
-    model = Model(cfg).to(job.device)
     before = render_views(renders(model, job.device), cameras, job.image_size)["feature"]
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], settings.lr)
+    optimizer = torch.optim.Adam(trained, settings.lr)
     views = [camera.to(job.device) for camera in cameras]
     images = images.to(job.device)
 
@@ -102,7 +116,7 @@ def train(job: Job) -> None:
     job.gif("part_2.gif", as_picture(render_views(render, spiral, job.image_size, "turning")["feature"]))
     job.finish(
         **_values(model),
-        train_psnr=-10 * float(np.log10(np.mean((after - images.cpu().numpy()) ** 2))),
+        train_psnr=psnr(torch.from_numpy(after), images.cpu()),
         steps=steps.step,
     )
 

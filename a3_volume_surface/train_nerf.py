@@ -36,6 +36,8 @@ class RayBatches:
         if self.alpha is not None and margin is not None:
             near = functional.max_pool2d(self.alpha[:, None], 2 * margin + 1, 1, margin)
             self.pixels = (near.reshape(-1) > 0).nonzero()[:, 0]
+            if not len(self):
+                raise UserError(f"{scene.name}: its training pictures show nothing; their coverage is 0 everywhere")
 
     def __len__(self) -> int:
         """Pixels to draw from."""
@@ -58,10 +60,12 @@ def scene_of(job: Job) -> PosedImages:
     """The scene that the configuration names.
 
     Raises:
-        UserError: none of that name; pictures with coverage but no choice of a background.
+        UserError: none of that name; pictures too small to score; coverage but no choice of a background.
     """
     data = job.cfg.data
     width, height = data.image_size
+    if min(width, height) < 11:
+        raise UserError(f"data.image_size {width} x {height}: at least 11 pixels along each side, the window of SSIM")
     scene = load_scene(data.dataset_name, (height, width), job.args.data_dir)
     if data.num_views is not None:
         scene = scene.fewer(data.num_views, job.seed)

@@ -38,16 +38,20 @@ def read_points(job: Job) -> tuple[Tensor, str]:
     if job.args.data_dir and not path.is_absolute():
         path = Path(job.args.data_dir) / path.name
     if not path.is_file():
-        if any(override.startswith("data.point_cloud_path") for override in job.args.overrides):
+        if any(override.lstrip("+").startswith("data.point_cloud_path") for override in job.args.overrides):
             raise UserError(f"data.point_cloud_path {path}: no such file")
         return sample_points_from_meshes(centred(cow()), COW_POINTS)[0], "procedural cow"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            points = torch.from_numpy(np.asarray(archive["verts"], np.float32).reshape(-1, 3))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+            verts = archive["verts"]
+        if verts.ndim != 2 or verts.shape[1] != 3 or verts.dtype.kind not in "fiu":
+            raise ValueError(f"verts are {verts.dtype} {verts.shape}")
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged files
         raise UserError(f"{path}: not a cloud with verts (N, 3) ({str(error)[:80]})") from None
-    if len(points) < 10 or not points.isfinite().all():
-        raise UserError(f"{path}: needs at least ten points, all finite")
+    with np.errstate(over="ignore"):
+        points = torch.from_numpy(verts.astype(np.float32))
+    if len(points) < 10 or not points.isfinite().all() or not (points != points[0]).any():
+        raise UserError(f"{path}: needs at least ten points, all finite, not all in one place")
     return points - points.mean(0), str(path)
 
 
@@ -60,7 +64,7 @@ def train_points(job: Job) -> None:
     diagonal = float((points.amax(0) - points.amin(0)).norm())
     model = Model(cfg).to(job.device)
     field = model.implicit_fn
-    if settings.pretrain_iters:
+    if settings.pretrain_iters and not job.resume:
         pretrain(field, settings, job)
     optimizer = torch.optim.Adam(model.parameters(), settings.lr)
 
@@ -112,7 +116,8 @@ def pretrain(field, settings, job: Job) -> None:
 def distance_metrics(field, points: Tensor, diagonal: float) -> dict[str, float]:
     """Mean and greatest distance of the points from the zero set, shares of the diagonal; mean | |gradient| - 1 |."""
     distances = torch.cat([distance_to_zero_set(field, part) for part in points.split(8192)]) / diagonal
-    near = points + BAND * (2 * torch.rand_like(points) - 1)
+    spread = torch.rand(points.shape, generator=torch.Generator().manual_seed(0)).to(points)
+    near = points + BAND * (2 * spread - 1)
     with torch.no_grad():
         gradient = torch.cat([field.get_distance_and_gradient(part)[1] for part in near.split(8192)])
     return {
