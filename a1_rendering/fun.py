@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from a1_rendering.deliverable import Deliverable, deliverable_parser
 from a1_rendering.dolly_zoom import distance_for
-from a1_rendering.rgbd import plant
 from common.cli import command, non_negative_int
 from common.mesh_views import centred, chequered_floor, cow, mesh_of_shape
 from common.p3d import (
@@ -26,6 +25,7 @@ from common.p3d import (
     look_at_view_transform,
 )
 from common.shapes import sample_shape
+from common.shapes.plant import plant
 
 SKY = torch.tensor([0.82, 0.88, 0.95])
 LAMP, LAMP_SIZE, SHADOW_PIXELS = (3.5, 6.0, 3.0), 0.012, 1024

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 
 from a1_rendering.deliverable import Deliverable, deliverable_parser
-from a1_rendering.rgbd import plant, shaded_plant
+from a1_rendering.rgbd import shaded_plant
 from a1_rendering.surfaces import SURFACES
 from a1_rendering.torus_render import implicit_mesh
 from common.cli import UserError, command, positive_int
 from common.colors import height_colors
 from common.mesh_views import turntable_mesh
 from common.p3d import knn_points
+from common.shapes.plant import plant
 from common.visualize import render_points
 
 

@@ -24,15 +24,15 @@ class GridRadianceField(nn.Module):
 
     Args:
         cfg: ``resolutions``, ``features``, ``log2_table_size``, ``n_hidden_neurons``, ``view_dependence``.
-        bounds: (2, 3) of the box.
+        space: what is there: the occupancy grid of a box, or of contracted space.
         sampler: ``step`` between samples, in cells of 1 / 128 of the box; ``resolution`` of the occupancy grid.
     """
 
-    def __init__(self, cfg: SimpleNamespace, bounds: Tensor, sampler: SimpleNamespace):
+    def __init__(self, cfg: SimpleNamespace, space: OccupancyGrid, sampler: SimpleNamespace):
         super().__init__()
-        self.occupancy = OccupancyGrid(bounds, sampler.resolution)
+        self.occupancy = space
         self.grid = FeatureGrid(cfg.resolutions, cfg.features, 2**cfg.log2_table_size)
-        self.step = sampler.step * float((bounds[1] - bounds[0]).amax()) / 128
+        self.step = sampler.step * float((space.bounds[1] - space.bounds[0]).amax()) / 128
         self.embed = HarmonicEmbedding(2) if cfg.view_dependence else None
         directional = self.embed.get_output_dim(3) if self.embed else 0
         width, hidden = self.grid.output_dim, cfg.n_hidden_neurons

@@ -25,18 +25,18 @@ class GridSurface(nn.Module):
     Args:
         cfg: ``resolutions``, ``features``, ``log2_table_size``, ``n_hidden_neurons``, ``radius`` of the ball as a share
             of the box's shortest half side.
-        bounds: (2, 3).
-        sampler: ``step`` between samples, in cells of 1 / 128 of the box; ``resolution`` of the occupancy grid.
+        space: the occupancy grid of the box.
+        sampler: ``step`` between samples, in cells of 1 / 128 of the box.
     """
 
-    def __init__(self, cfg: SimpleNamespace, bounds: Tensor, sampler: SimpleNamespace):
+    def __init__(self, cfg: SimpleNamespace, space: OccupancyGrid, sampler: SimpleNamespace):
         super().__init__()
-        self.occupancy = OccupancyGrid(bounds, sampler.resolution)
+        self.occupancy = space
         self.grid = FeatureGrid(cfg.resolutions, cfg.features, 2**cfg.log2_table_size, scale=1e-4)
-        side = bounds[1] - bounds[0]
+        side = space.bounds[1] - space.bounds[0]
         self.step = sampler.step * float(side.amax()) / 128
         self.epsilon = 0.75 * float(side.amax()) / max(cfg.resolutions)  # of the finite differences
-        self.start = FeatureGrid((sampler.resolution - 1,), 1, 2**30)
+        self.start = FeatureGrid((space.resolution - 1,), 1, 2**30)
         self.start.requires_grad_(False)
         self._start_as(self._ball(cfg.radius * float(side.amin()) / 2))
         width, hidden = self.grid.output_dim, cfg.n_hidden_neurons

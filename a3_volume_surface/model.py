@@ -5,10 +5,12 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from a3_volume_surface.contraction import ContractedGrid
 from a3_volume_surface.grid_field import GridRadianceField, OccupancyRenderer
 from a3_volume_surface.grid_surface import GridSurface, PackedSDFRenderer
 from a3_volume_surface.implicit import SDFSurface, SDFVolume
 from a3_volume_surface.neural_fields import NeuralRadianceField, NeuralSurface
+from a3_volume_surface.occupancy import OccupancyGrid
 from a3_volume_surface.rays import RayBundle
 from a3_volume_surface.renderers import SphereTracingRenderer, VolumeRenderer
 from a3_volume_surface.samplers import StratifiedRaysampler
@@ -21,29 +23,36 @@ class Model(nn.Module):
 
     Args:
         cfg: a checked configuration whose parts go together: see `check_parts`.
-        bounds: (2, 3) of the scene, which the grid field needs.
+        bounds: (2, 3) of the scene, for the grids.
         depth_range: of its rays, where the configuration leaves them open.
+        focus: middle (3,) and radius of a scene without bounds, whose space is contracted.
 
     Raises:
         UserError: a grid field without a box, or without a range of depths.
     """
 
     def __init__(
-        self, cfg: SimpleNamespace, bounds: Tensor | None = None, depth_range: tuple[float, float] | None = None
+        self,
+        cfg: SimpleNamespace,
+        bounds: Tensor | None = None,
+        depth_range: tuple[float, float] | None = None,
+        focus=None,
     ):
         super().__init__()
         kind, renderer = cfg.implicit_function.type, cfg.renderer.type
         if kind in GRIDS:
             if getattr(cfg.implicit_function, "bounds", None):
                 bounds = torch.tensor(cfg.implicit_function.bounds)
-            if bounds is None:
+            if bounds is None and (focus is None or kind == "grid_surface"):
                 raise UserError("implicit_function.bounds: needed, as the scene's own box is not known")
+            boxed, resolution = bounds is not None, cfg.sampler.resolution
+            space = OccupancyGrid(bounds, resolution) if boxed else ContractedGrid(*focus, resolution)
             ends = zip((cfg.sampler.min_depth, cfg.sampler.max_depth), depth_range or (0.0, 1e3), strict=True)
             near, far = (known if given is None else given for given, known in ends)
             if not near < far:
                 raise UserError(f"sampler.min_depth {near} must be below sampler.max_depth {far}")
             field, renderer = GRIDS[kind]
-            self.implicit_fn = field(cfg.implicit_function, bounds, cfg.sampler)
+            self.implicit_fn = field(cfg.implicit_function, space, cfg.sampler)
             self.sampler, self.renderer = nn.Identity(), renderer(cfg.renderer, near, far)
             return
         two_passes = cfg.sampler.n_fine_per_ray > 0

@@ -19,7 +19,7 @@ from common.scenes import PosedImages
 from common.visualize import image_grid
 
 RESOLUTION = 256  # of the mesh that is scored, along its longest side
-TRUE_POINTS = 30_000
+TRUE_POINTS = 100_000
 
 
 def train_images(job: Job) -> None:

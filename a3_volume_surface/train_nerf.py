@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from a3_volume_surface.command import Job, plain
+from a3_volume_surface.contraction import focus_of
 from a3_volume_surface.figures import training_figure
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.rays import RayBundle, cast, pixel_ndc
@@ -110,7 +111,8 @@ def train_nerf(job: Job) -> None:
     """Train on the scene's training views; leave GIFs, held-out pictures, the scores of the test views and a figure."""
     cfg, settings = job.cfg, job.cfg.training
     scene = scene_of(job)
-    model = Model(cfg, scene.bounds, scene.depth_range).to(job.device)
+    focus = None if scene.bounds is not None else focus_of(scene.cameras[scene.split["train"]])
+    model = Model(cfg, scene.bounds, scene.depth_range, focus).to(job.device)
     grid = cfg.implicit_function.type == "nerf_grid"
     # Rays that pass the visual hull by ask the grid nothing; the MLP must learn that nothing is there.
     batches = RayBatches(scene, job.device, margin=4 if grid else None)

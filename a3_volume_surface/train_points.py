@@ -1,5 +1,6 @@
 """Question 6: a neural signed distance of a cloud of points."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,10 @@ from common.cli import UserError
 from common.mesh_views import centred, cow
 from common.optimisation import Optimisation, exponential, optimise
 from common.p3d import sample_points_from_meshes
-from common.visualize import render_points
+from common.visualize import FIELD_OF_VIEW, render_points
 
 COW_POINTS = 10_000
+FOCAL = 1 / math.tan(math.radians(FIELD_OF_VIEW / 2))  # the same for the points and the surface
 BAND = 0.1  # around the surface, in which the gradient's length is judged and mostly trained
 RESOLUTION = 192  # of the mesh that the error is measured on
 
@@ -91,7 +93,7 @@ def train_points(job: Job) -> None:
         max_minutes=settings.max_minutes,
         bar="fitting the distance",
     )
-    cameras = create_surround_cameras(3.0, job.args.num_frames, focal_length=2.0, height=0.8)
+    cameras = create_surround_cameras(3.7, job.args.num_frames, focal_length=FOCAL, height=0.8)
     clouds = render_points(points.cpu(), None, job.image_size[0], R=cameras.R, T=cameras.T)
     job.gif("part_6_input.gif", clouds)
     margin = 0.05 * diagonal
