@@ -1,6 +1,5 @@
 """The `materials` scene: balls from matte to mirror-like under an environment light, strongly view-dependent."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -152,6 +151,3 @@ def points_of_balls(count: int, generator: torch.Generator) -> Tensor:
     direction = functional.normalize(torch.randn(count, 3, generator=generator), dim=1)
     owner = torch.randint(len(scene.centres), (count,), generator=generator)
     return scene.centres[owner] + RADIUS * direction
-
-
-REACH = math.hypot(1.5 * SPACING, SPACING) + RADIUS  # of the balls from the origin

@@ -47,8 +47,9 @@ class PosedImages:
             )
         check_rotations(self.cameras.R, self.name)
         for name, views in self.split.items():
-            if len(views) and not 0 <= int(views.min()) <= int(views.max()) < len(self.images):
-                raise UserError(f"{self.name}: split {name} names view {int(views.max())} of {len(self.images)}")
+            outside = views[(views < 0) | (views >= len(self.images))]
+            if len(outside):
+                raise UserError(f"{self.name}: split {name} names view {int(outside[0])} of {len(self.images)}")
         if not len(self.split.get("train", ())):
             raise UserError(f"{self.name}: no view to train on")
 
@@ -84,7 +85,8 @@ class PosedImages:
             return functional.interpolate(x.permute(0, 3, 1, 2), (height, width), mode=mode, **more).permute(0, 2, 3, 1)
 
         alpha = None if self.alpha is None else shrink(self.alpha[..., None])[..., 0]
-        return replace(self, images=shrink(self.images), alpha=alpha)
+        cameras = _stretched(self.cameras, (H, W), (height, width))
+        return replace(self, images=shrink(self.images), alpha=alpha, cameras=cameras)
 
     def fewer(self, count: int, seed: int = 0) -> "PosedImages":
         """Only ``count`` of the training views, spread over them at random.
@@ -97,6 +99,18 @@ class PosedImages:
             raise UserError(f"data.num_views: {count}, but {self.name} has {len(train)} training views")
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
         return replace(self, split={**self.split, "train": train[order[:count].sort().values]})
+
+
+def _stretched(cameras: PerspectiveCameras, old: tuple[int, int], new: tuple[int, int]) -> PerspectiveCameras:
+    """The cameras of pictures brought from one height and width to another, not quite of the same shape perhaps.
+
+    NDC is in halves of the shorter side, so that a lens in NDC stays as it is where the shape does.
+    """
+    scale = torch.tensor([new[1] / old[1], new[0] / old[0]]) * (min(old) / min(new))
+    scale = scale.to(cameras.R)
+    lens = {name: getattr(cameras, name) * scale for name in ("focal_length", "principal_point")}
+    size = None if cameras.get_image_size() is None else torch.tensor([new]).expand(len(cameras), 2)
+    return PerspectiveCameras(**lens, R=cameras.R, T=cameras.T, image_size=size, device=cameras.device)
 
 
 def check_rotations(R: Tensor, name: str, tolerance: float = 1e-3) -> None:

@@ -22,7 +22,7 @@ from common.p3d import (
 
 __all__ = ["SkyLight", "visible_surface"]
 
-BIAS = 0.02  # how much nearer than a shadow map's depth something must be to count as lit, world units
+BIAS = 0.02  # how far points are lifted, and may be beyond a shadow map's depth and still count as lit, world units
 
 
 def directions_of_sphere(count: int) -> Tensor:

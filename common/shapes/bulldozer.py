@@ -28,7 +28,7 @@ SCALE = 0.78
 
 
 def bulldozer() -> Shape:
-    """The toy: some 170 parts of 8 kinds, z up, about 2.3 long, centred on the middle of its bounding box."""
+    """The toy: some 200 parts of 8 kinds, z up, about 2.3 long, centred on the middle of its bounding box."""
     parts = [*_tracks(), *_body(), *_cab(), *_blade(), *_ripper()]
     turned = tuple(
         Part(p.primitive, p.label, p.material, Z_UP @ p.rotation, Z_UP @ p.translation, p.scale) for p in parts
