@@ -30,11 +30,16 @@ STUDIES: dict[str, list[Run]] = {
         (name, surface_rendering_main, (f"--config-name={name}_surface",)) for name in ("volsdf", "neus", "naive")
     ],
     "views": [
-        (f"{kind} {count} views", module, (f"--config-name={config}", f"data.num_views={count}"))
+        # An epoch takes a batch of each view: equal steps for all.
+        (
+            f"{kind} {count} views",
+            module,
+            (f"--config-name={config}", f"data.num_views={count}", f"training.num_epochs={steps // count}"),
+        )
         for count in (100, 20, 10, 5)
-        for kind, module, config in (
-            ("VolSDF", surface_rendering_main, "volsdf_surface"),
-            ("NeRF", volume_rendering_main, "nerf_lego"),
+        for kind, module, config, steps in (
+            ("VolSDF", surface_rendering_main, "volsdf_surface", 4000),
+            ("NeRF", volume_rendering_main, "nerf_lego", 3000),
         )
     ],
     "view_dependence": [

@@ -1,4 +1,4 @@
-"""The `fern` scene: a potted plant before a wall, seen from the front only, with something everywhere in the picture."""
+"""The `fern` scene: a potted plant before a wall, seen from the front only; pictures are full to their edges."""
 
 import numpy as np
 import torch

@@ -73,7 +73,7 @@ class PosedImages:
         H, W = self.image_size
         if (height, width) == (H, W):
             return self
-        if abs(H / height - W / width) > 0.02 * H / height:
+        if abs(width * H / W - height) > max(0.5, 0.02 * height):
             raise UserError(
                 f"data.image_size: {width} x {height} is not the shape of {self.name}'s pictures, {W} x {H}; "
                 f"take {width} x {round(width * H / W)}"

@@ -15,7 +15,7 @@ from common.scenes import balls, bricks
 from common.scenes.posed_images import PosedImages
 from common.shapes.bulldozer import bulldozer
 
-VERSION = 1  # counts up when pictures of a scene change
+VERSION = 2  # counts up when pictures of a scene change
 COUNTS = {"train": 100, "val": 20, "test": 20}
 
 
@@ -47,7 +47,7 @@ def _ball_surface(count: int, seed: int) -> np.ndarray:
 
 
 RECIPES = {
-    "lego": Recipe(bricks.render_bricks, (-20.0, 75.0), (1.2, 0.85, 0.75), _brick_surface),
+    "lego": Recipe(bricks.render_bricks, (-40.0, 75.0), (1.2, 0.85, 0.75), _brick_surface),
     "materials": Recipe(balls.render_balls, (5.0, 75.0), (1.3, 1.0, 0.45), _ball_surface, (2.0, 6.0)),
 }
 
