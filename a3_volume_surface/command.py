@@ -106,4 +106,5 @@ def parse(argv: Sequence[str] | None, description: str, example: str, default: s
     parser.add_argument("--num_frames", type=positive_int, default=20, help="frames of the GIFs")
     parser.add_argument("--fps", type=frames_per_second, default=15, help="frames per second, at most 50")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="as training.lr=1e-3")
-    return parser.parse_args(argv)
+    args, unknown = parser.parse_known_intermixed_args(argv)  # overrides may stand between flags
+    return parser.parse_args(unknown) if unknown else args
