@@ -247,6 +247,7 @@ FUNCTIONS = {
         "log2_table_size": (_count, 17),
         "n_hidden_neurons": (_count, 48),
         "view_dependence": (_flag, True),
+        "n_harmonic_functions_dir": (_whole, 2),
         "bounds": (_optional(_bounds), None),
     },
     "grid_surface": {

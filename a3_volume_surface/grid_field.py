@@ -33,7 +33,7 @@ class GridRadianceField(nn.Module):
         self.occupancy = space
         self.grid = FeatureGrid(cfg.resolutions, cfg.features, 2**cfg.log2_table_size)
         self.step = sampler.step * float((space.bounds[1] - space.bounds[0]).amax()) / 128
-        self.embed = HarmonicEmbedding(2) if cfg.view_dependence else None
+        self.embed = HarmonicEmbedding(cfg.n_harmonic_functions_dir) if cfg.view_dependence else None
         directional = self.embed.get_output_dim(3) if self.embed else 0
         width, hidden = self.grid.output_dim, cfg.n_hidden_neurons
         self.log_density = nn.Linear(width, 1)

@@ -48,8 +48,8 @@ def balls() -> Balls:
     )
     rows, columns = torch.meshgrid(torch.arange(3.0), torch.arange(4.0), indexing="ij")
     centres = torch.stack(((columns - 1.5) * SPACING, (rows - 1.0) * SPACING, 0.08 * ((rows + columns) % 2)), -1)
-    roughness = torch.tensor([0.05, 0.25, 0.55, 0.95]).expand(3, 4)
-    metalness = torch.tensor([0.0, 0.35, 1.0])[:, None].expand(3, 4)
+    roughness = torch.tensor([0.05, 0.15, 0.30, 0.90]).expand(3, 4)
+    metalness = torch.tensor([0.0, 0.6, 1.0])[:, None].expand(3, 4)
     return Balls(centres.reshape(-1, 3), colors.reshape(-1, 3), metalness.reshape(-1), roughness.reshape(-1))
 
 

@@ -12,9 +12,9 @@ def load_scene(name: str, image_size: tuple[int, int], data_dir: str | None = No
     """Posed pictures of a scene.
 
     Args:
-        name: "lego" or "materials": the official files ``name.pth`` and ``name.png`` where the data folder holds them,
-            else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio, instant-ngp) or
-            ``transforms_train.json`` (NeRF-synthetic), or such a file itself; or a ``.pth`` file of the official kind.
+        name: "lego", "materials" or "fern": the official files ``name.pth`` and ``name.png`` where the data folder
+            holds them, else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio,
+            instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), or such a file; or an official ``.pth`` file.
         image_size: height and width, pixels, that the pictures are brought to.
 
     Raises:

@@ -15,7 +15,6 @@ from common.p3d import (
     FoVOrthographicCameras,
     Meshes,
     RasterizationSettings,
-    interpolate_face_attributes,
     look_at_view_transform,
     rasterize_meshes,
 )
@@ -99,15 +98,15 @@ def visible_surface(mesh: Meshes, camera: CamerasBase, size: tuple[int, int]):
         seen (H, W) bool, and of the M pixels that see something: points (M, 3), unit normals (M, 3) towards the camera,
         colours (M, 3) of TexturesVertex, packed faces (M,).
     """
-    face, depth, bary, _ = _rasterize(mesh, camera, size)
+    face, _, bary, _ = _rasterize(mesh, camera, size)
     seen = face[0, ..., 0] >= 0
-    face, bary = face[0][seen], bary[0][seen]
+    face, bary = face[0, ..., 0][seen], bary[0, ..., 0, :][seen]
     corners = torch.cat((mesh.verts_packed(), mesh.verts_normals_packed(), mesh.textures.verts_features_packed()), 1)
-    values = interpolate_face_attributes(face, bary, corners[mesh.faces_packed()])[:, 0]
+    values = torch.linalg.vecdot(bary[..., None], corners[mesh.faces_packed()[face]], dim=1)
     points, normals, colors = values.split(3, 1)
     normals = functional.normalize(normals, dim=1)
     away = ((points - camera.get_camera_center()) * normals).sum(1, keepdim=True) > 0
-    return seen, points, torch.where(away, -normals, normals), colors, face[:, 0]
+    return seen, points, torch.where(away, -normals, normals), colors, face
 
 
 def _rasterize(mesh: Meshes, camera: CamerasBase, size):

@@ -78,7 +78,8 @@ def _tracks() -> list[Part]:
             else:
                 angle = (s - 2 * straight - turn) / radius
                 place = (reach + radius * np.sin(angle), -radius * np.cos(angle))
-            parts.append(_box((0.135, 0.055, 0.40), (place[0], place[1] + 0.30, z), TRACK, DARK, 0.0, _tilt(angle)))
+            size = (0.165, 0.055 if number % 2 else 0.035, 0.40)  # as long as needed to touch the next
+            parts.append(_box(size, (place[0], place[1] + 0.30, z), TRACK, DARK, 0.0, _tilt(angle)))
         parts.append(_box((1.5, 0.10, 0.24), (0.0, 0.30, z), TRACK, GREY))
         for x in (-reach, reach):
             parts.append(_rod(0.21, 0.30, (x, 0.30, z), WHEEL, PALE))
@@ -122,7 +123,8 @@ def _cab() -> list[Part]:
         _box((0.12, 0.26, 0.40), (-0.10, 0.97, 0.0), CAB, DARK),
         Part(Torus(0.10, 0.02), CAB, DARK, _tilt(0.9), np.array([-0.23, 1.16, 0.0])),
         Part(Tube(((-0.12, 1.05, 0.0), (-0.23, 1.16, 0.0)), 0.016), CAB, GREY),
-        Part(Tube(((-0.38, 0.86, 0.27), (-0.33, 1.10, 0.27)), 0.016), CAB, PALE),
+        Part(Tube(((-0.23, 1.16, -0.10), (-0.23, 1.16, 0.10)), 0.012), CAB, DARK),
+        Part(Tube(((-0.387, 0.83, 0.27), (-0.33, 1.10, 0.27)), 0.016), CAB, PALE),
         Part(Ellipsoid((0.035,) * 3), CAB, BLUE, np.eye(3), np.array([-0.33, 1.11, 0.27])),
         _box((0.92, 0.08, 0.88), (-0.40, 1.56, 0.0), CAB, YELLOW, 0.02),
         _box((0.10, 0.08, 0.30), (-0.02, 1.64, 0.0), CAB, DARK),
