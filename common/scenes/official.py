@@ -1,6 +1,7 @@
 """The course's own files: ``lego.pth`` with cameras and splits, ``lego.png`` with all pictures below each other."""
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -38,8 +39,9 @@ def _cameras(path: Path) -> tuple[PerspectiveCameras, dict[str, Tensor]]:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        contents = torch.load(path, map_location="cpu", weights_only=True)
-        values = {key: contents["cameras"][key].float() for key in SHAPES}
+        with warnings.catch_warnings(action="ignore"):  # of formats that may not be read: they are, or they are errors
+            contents = torch.load(path, map_location="cpu", weights_only=True)
+            values = {key: contents["cameras"][key].float() for key in SHAPES}
         shapes = {key: tuple(value.shape) for key, value in values.items()}
         split = [torch.as_tensor(part).long().reshape(-1) for part in contents["split"]]
     except Exception as error:  # unpicklers raise whatever they stumble over

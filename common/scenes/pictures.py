@@ -1,5 +1,6 @@
 """Picture files as users have them: of many kinds and sizes, some damaged."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def read_picture(path: Path, most_pixels: int = MOST_PIXELS) -> np.ndarray:
     """
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             if image.width * image.height > most_pixels:
                 raise UserError(f"{path}: {image.width} x {image.height} pixels are more than are read")
             if image.mode.startswith(("I", "F")):  # their conversion to 8 bits would clip

@@ -114,4 +114,4 @@ def _rasterize(mesh: Meshes, camera: CamerasBase, size):
 
     rasterizer = MeshRasterizer(camera, RasterizationSettings(image_size=size))
     moved = rasterizer.transform(mesh)
-    return rasterize_meshes(moved, size, perspective_correct=camera.is_perspective())
+    return rasterize_meshes(moved, size, faces_per_pixel=1, perspective_correct=camera.is_perspective())
