@@ -17,6 +17,8 @@ from common.training import seed_everything
 from common.visualize import save_png
 
 OUTPUT_DIR = "outputs/a3_volume_surface"
+# Settings of training that a resumed run may change.
+MAY_DIFFER = {"num_epochs", "max_minutes", "resume", "checkpoint_path", "checkpoint_interval", "render_interval"}
 
 
 class Job:
@@ -48,6 +50,14 @@ class Job:
     def resume(self) -> bool:
         """Whether to go on from the checkpoint: asked for by flag, or by the configuration where there is one."""
         return self.args.resume or (self.cfg.training.resume and self.checkpoint.exists())
+
+    @property
+    def description(self) -> dict:
+        """What a checkpoint says of this run: all that its weights depend on but how long it trains."""
+        cfg = plain(self.cfg)
+        training = {key: value for key, value in cfg["training"].items() if key not in MAY_DIFFER}
+        parts = {key: cfg[key] for key in ("data", "renderer", "sampler", "implicit_function")}
+        return {**parts, "training": training, "seed": self.seed}
 
     def gif(self, name: str, frames: np.ndarray) -> None:
         """Write frames (T, H, W, 3) uint8."""

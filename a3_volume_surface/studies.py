@@ -84,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--study", choices=sorted(STUDIES), default="alpha_beta", help="what is compared")
     parser.add_argument("--again", action="store_true", help="make runs again whose results are there")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="for every run")
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_intermixed_args(argv)  # overrides may stand between flags
+    args = parser.parse_args(unknown) if unknown else args
     folder = make_folder(Path(args.output_dir) / f"study_{args.study}", "--output_dir")
     common = ["--device", args.device, "--seed", str(args.seed), "--output_dir", str(folder)]
     common += ["--data_dir", args.data_dir] if args.data_dir else []

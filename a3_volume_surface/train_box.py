@@ -106,7 +106,7 @@ def train(job: Job) -> None:
             )
         }
 
-    run = Optimisation(model, optimizer, losses, exponential(0.02), {"config": "train"}, job.seed)
+    run = Optimisation(model, optimizer, losses, exponential(0.02), job.description, job.seed)
     steps = optimise(run, settings.num_epochs * len(views), job.checkpoint, resume=job.resume, bar="fitting the volume")
     render = renders(model, job.device)
     after = render_views(render, cameras, job.image_size)["feature"]

@@ -4,17 +4,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from a3_volume_surface.command import Job, plain
+from a3_volume_surface.command import Job
 from a3_volume_surface.figures import training_figure
 from a3_volume_surface.geometry import extract_mesh, geometry_views, largest_pieces, surface_errors
 from a3_volume_surface.grid_surface import GridSurface
+from a3_volume_surface.image_training import RayBatches, composited, fit, last_loss, scene_of, score, spiral
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.surface_losses import eikonal_loss, get_random_points, inter_loss
-from a3_volume_surface.train_nerf import NOTES, VALIDATION_VIEWS, RayBatches, composited, scene_of, score, spiral
 from a3_volume_surface.train_points import pretrain
 from a3_volume_surface.views import as_picture, depth_picture, render_views
 from common.cli import UserError
-from common.optimisation import Optimisation, Steps, exponential, optimise
+from common.optimisation import Steps, exponential
 from common.scenes import PosedImages
 from common.visualize import image_grid
 
@@ -30,16 +30,14 @@ def train_images(job: Job) -> None:
     field, renderer = model.implicit_fn, model.renderer
     grid = isinstance(field, GridSurface)
     batches = RayBatches(scene, job.device, margin=4 if grid else None)
-    bounds = field.occupancy.bounds if grid else scene.bounds
     if grid and scene.alpha is not None:
         field.occupancy.carve(batches.cameras, batches.alpha)
         field.start_as_hull()
     if settings.pretrain_iters and not grid and not job.resume:
         pretrain(field, settings, job)
-    own = renderer.background
-    box = bounds if bounds is not None else torch.tensor(settings.bounds)
-
-    num_steps = settings.num_epochs * len(scene.split["train"])
+    own, num_steps = renderer.background, settings.num_epochs * len(scene.split["train"])
+    known = field.occupancy.bounds if grid else scene.bounds
+    box = (torch.tensor(settings.bounds) if known is None else known).to(job.device)
 
     def losses(step: int) -> dict[str, Tensor]:
         renderer.sharpness.lead(step / num_steps)
@@ -53,42 +51,12 @@ def train_images(job: Job) -> None:
             terms["eikonal"] = settings.eikonal_weight * eikonal_loss(gradient)
         return terms
 
-    render = renders(model, job.device)
-    watched = (scene.split["val"] if len(scene.split["val"]) else scene.split["test"])[:VALIDATION_VIEWS]
-
-    def after(steps: Steps) -> dict[str, float] | None:
-        if grid:
-            field.prune(steps.step)
-        if steps.step % max(1, num_steps // NOTES):
-            return None
-        model.eval()
-        return {
-            **renderer.sharpness.values(),
-            **{f"val_{name}": value for name, value in score(render, scene, watched, own).items()},
-        }
-
     groups = field.groups(settings.lr) if grid else [{"params": list(field.parameters()), "lr": settings.lr}]
     groups.append({"params": list(renderer.parameters()), "lr": 5e-3 if grid else settings.lr})
     optimizer = torch.optim.Adam(groups, eps=1e-15 if grid else 1e-8, betas=(0.9, 0.99) if grid else (0.9, 0.999))
     fall = settings.lr_scheduler_gamma ** (settings.num_epochs / settings.lr_scheduler_step_size)
-    run = Optimisation(
-        model,
-        optimizer,
-        losses,
-        exponential(0.03 if grid else fall),
-        {"config": plain(cfg.implicit_function)},
-        job.seed,
-    )
-    steps = optimise(
-        run,
-        num_steps,
-        job.checkpoint,
-        resume=job.resume,
-        checkpoint_every=settings.checkpoint_interval * len(scene.split["train"]),
-        max_minutes=settings.max_minutes,
-        after=after,
-        bar=f"training on {scene.name}",
-    )
+    schedule = exponential(0.03 if grid else fall)
+    steps = fit(job, scene, model, losses, optimizer, schedule, renderer.sharpness.values)
     finish(job, scene, model, steps, box)
 
 
@@ -107,7 +75,6 @@ def finish(job: Job, scene: PosedImages, model: Model, steps: Steps, box: Tensor
     job.gif("part_7.gif", as_picture(frames["color"]))
     job.gif("part_7_depth.gif", depth_picture(frames["depth"], frames["opacity"]))
     training_figure(job.folder / "training.png", {job.args.config_name: steps.history})
-    last = steps.history[-1]["loss"] if steps.history else float("nan")
     try:
         mesh = largest_pieces(extract_mesh(model.implicit_fn, box, RESOLUTION).cpu())
         job.gif("part_7_geometry.gif", geometry_views(mesh, around, max(256, height)))
@@ -116,4 +83,4 @@ def finish(job: Job, scene: PosedImages, model: Model, steps: Steps, box: Tensor
             metrics |= surface_errors(mesh, scene.surface(TRUE_POINTS, 0))
     except UserError as error:
         print(f"no mesh: {error}")
-    job.finish(steps.history, **metrics, train_loss=last, steps=steps.step, training_seconds=steps.seconds)
+    job.finish(steps.history, **metrics, **last_loss(steps), steps=steps.step, training_seconds=steps.seconds)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a3_volume_surface.command import Job, plain
+from a3_volume_surface.command import Job
 from a3_volume_surface.geometry import extract_mesh, geometry_views, largest_pieces
 from a3_volume_surface.model import Model
 from a3_volume_surface.surface_losses import (
@@ -83,7 +83,7 @@ def train_points(job: Job) -> None:
             "eikonal": settings.eikonal_weight * eikonal_loss(gradient),
         }
 
-    run = Optimisation(model, optimizer, losses, exponential(0.02), {"config": plain(cfg.implicit_function)}, job.seed)
+    run = Optimisation(model, optimizer, losses, exponential(0.02), job.description, job.seed)
     steps = optimise(
         run,
         settings.num_epochs,

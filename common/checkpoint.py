@@ -36,7 +36,7 @@ def load_checkpoint(path: str | os.PathLike) -> dict:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"checkpoint {path}: no such file; train first, or name another with --load_checkpoint")
+        raise UserError(f"checkpoint {path}: no such file; train first, or name another one")
     try:
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()  # torch itself does not look at the checksums
@@ -68,6 +68,6 @@ def load_weights(model: torch.nn.Module, contents: dict, path: str | os.PathLike
     wrong += [name for name in weights if name not in own]
     if wrong:
         raise UserError(
-            f"checkpoint {path}: its weights do not fit this model (first: {wrong[0]}); check --task and --arch"
+            f"checkpoint {path}: its weights do not fit this model (first: {wrong[0]}); check its arguments"
         )
     model.load_state_dict(weights)

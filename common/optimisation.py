@@ -112,15 +112,21 @@ def _step(run: Optimisation, rates: list[float], step: int, num_steps: int, chec
     total = sum(terms.values())
     if not torch.isfinite(total):
         name = next((name for name, value in terms.items() if not torch.isfinite(value)), "their sum")
-        kept = f"the checkpoint {checkpoint} is kept" if checkpoint and checkpoint.exists() else "nothing was saved yet"
-        raise UserError(
-            f"the loss is not finite in step {step + 1}: {name} is {float(terms.get(name, total).detach())}; {kept}; "
-            "start again with a lower training.lr"
-        )
+        what = f"the loss is not finite in step {step + 1}: {name} is {float(terms.get(name, total).detach())}"
+        raise _not_finite(what, checkpoint)
     run.optimizer.zero_grad(set_to_none=True)
     total.backward()
+    gradients = [p.grad for group in run.optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
+        raise _not_finite(f"a gradient in step {step + 1}", checkpoint)
     run.optimizer.step()
     return float(total.detach())
+
+
+def _not_finite(what: str, checkpoint: Path | None) -> UserError:
+    kept = f"the checkpoint {checkpoint} is kept" if checkpoint and checkpoint.exists() else "nothing was saved yet"
+    what = what if "not finite" in what else f"{what} is not finite"
+    return UserError(f"{what}; {kept}; start again with a lower training.lr")
 
 
 def _save(run: Optimisation, steps: Steps, path: Path) -> None:

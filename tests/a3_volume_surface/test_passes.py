@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from a3_volume_surface.image_training import composited
 from a3_volume_surface.neural_fields import NeuralRadianceField
 from a3_volume_surface.rays import RayBundle
 from a3_volume_surface.renderers import VolumeRenderer
 from a3_volume_surface.samplers import StratifiedRaysampler
-from a3_volume_surface.train_nerf import composited
 from a3_volume_surface.volume_renderer import aggregate, compute_weights, interval_lengths
 
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 
-from a3_volume_surface import train_box, train_images, train_nerf, train_points
+from a3_volume_surface import image_training, train_box, train_points
 from common import optimisation
 from common.checkpoint import load_checkpoint
 from tests.a3_volume_surface.tiny import SMALL
@@ -99,11 +99,11 @@ def test_ctrl_c_in_a_terminal_saves_the_run(start, train, data_dir, tmp_path):
     ("name", "module", "term"),
     [
         ("sphere", train_box, "color"),
-        ("nerf grid", train_nerf, "color"),
-        ("nerf coarse and fine", train_nerf, "coarse color"),
+        ("nerf grid", image_training, "color"),
+        ("nerf coarse and fine", image_training, "coarse color"),
         ("points", train_points, "eikonal"),
-        ("volsdf", train_images, "inter"),
-        ("neus grid", train_images, "eikonal"),
+        ("volsdf", image_training, "inter"),
+        ("neus grid", image_training, "eikonal"),
     ],
 )
 def test_a_loss_that_is_not_a_number_ends_the_run(train, tmp_path, monkeypatch, name, module, term):

@@ -14,9 +14,9 @@ from PIL import Image
 from a3_volume_surface import (
     grid_field,
     grid_surface,
+    image_training,
     surface_rendering_main,
     train_images,
-    train_nerf,
     train_points,
     volume_rendering_main,
 )
@@ -116,7 +116,7 @@ def load_tiny(name: str, image_size: tuple[int, int], data_dir: str | None = Non
 def small_world():
     """The tiny scene, coarse meshes, and cells without weight dropped early; afterwards all is as it was."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_nerf, "load_scene", load_tiny)
+        patch.setattr(image_training, "load_scene", load_tiny)
         for module in (train_images, train_points):
             patch.setattr(module, "RESOLUTION", 20)
         patch.setattr(train_images, "TRUE_POINTS", 400)

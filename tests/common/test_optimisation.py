@@ -75,3 +75,12 @@ def test_the_schedule_rises_and_falls():
     schedule = exponential(0.01, warmup=0.1)
     assert schedule(0.0) < 0.02 and schedule(0.1) == pytest.approx(1.0) and schedule(1.0) == pytest.approx(0.01)
     assert schedule(0.55) == pytest.approx(0.1, rel=1e-6)
+
+
+def test_a_gradient_that_is_not_finite_changes_no_weight(tmp_path):
+    run = toy()
+    before = [value.clone() for value in run.module.parameters()]
+    run.losses = lambda step: {"root": (run.module.weight.sum() * 0.0).sqrt()}  # 0, of slope infinity times 0
+    with pytest.raises(UserError, match="a gradient in step 1 is not finite; nothing was saved yet"):
+        optimise(run, 5, tmp_path / "a.pt")
+    assert all(torch.equal(one, other) for one, other in zip(before, run.module.parameters(), strict=True))
