@@ -11,16 +11,17 @@ from common.scenes.sky_light import SkyLight, visible_surface
 from common.shapes import sample_shape
 from common.shapes.plant import plant
 
-FOCAL, DISTANCE, SMOOTH = 2.1, 3.4, 3
+FOCAL, DISTANCE, SMOOTH = 2.8, 3.4, 3
 SUN = (0.6, -0.9, 1.1)
-FLOOR, WALL = -0.95, 1.25  # z of the floor, y of the wall
+FLOOR, WALL = -0.95, 1.1  # z of the floor, y of the wall
+LOW, HIGH = (-3.1, -1.5, FLOOR), (3.1, WALL, 2.2)  # of the room: pictures of 4 x 3 show nothing beyond
 
 
 def forward_cameras(count: int, seed: int) -> PerspectiveCameras:
     """Cameras at random places of a sheet before the plant, all looking at it: x to the right, z up, from -y."""
     generator = torch.Generator().manual_seed(seed)
     spread = 2 * torch.rand(count, 3, generator=generator) - 1
-    eye = torch.stack((0.9 * spread[:, 0], -DISTANCE + 0.25 * spread[:, 2], 0.25 + 0.55 * spread[:, 1]), 1)
+    eye = torch.stack((0.65 * spread[:, 0], -DISTANCE + 0.25 * spread[:, 2], 0.3 + 0.45 * spread[:, 1]), 1)
     R, T = look_at_view_transform(eye=eye, at=((0.0, 0.0, 0.0),), up=((0.0, 0.0, 1.0),))
     return PerspectiveCameras(focal_length=FOCAL, R=R, T=T)
 
@@ -33,7 +34,7 @@ def _boards(low, high, across: int, along: int, color, seed: int, count: int = 1
     for k in range(count):
         start, stop = low.copy(), high.copy()
         start[across] = low[across] + (high - low)[across] * k / count
-        stop[across] = low[across] + (high - low)[across] * (k + 0.96) / count
+        stop[across] = low[across] + (high - low)[across] * (k + 1) / count
         cuts = np.sort(generator.random(3)) * (high - low)[along] + low[along]
         for begin, end in zip([low[along], *cuts], [*cuts, high[along]], strict=True):
             corner = np.tile(start, (4, 1))
@@ -50,8 +51,8 @@ def fern_mesh(seed: int = 0) -> Meshes:
     """The plant, two vases, the floor and the wall as one mesh."""
     pieces = [_upright(mesh_of_shape(plant(seed)), 2.0, 0.0, 0.0)]
     pieces += [_upright(mesh_of_shape(sample_shape("vase", seed, n)), 0.75, x, 0.55) for n, x in ((1, -0.95), (2, 1.0))]
-    pieces.append(_boards((-4.5, -1.2, FLOOR), (4.5, WALL, FLOOR), 1, 0, (0.62, 0.45, 0.30), 1))
-    pieces.append(_boards((-4.5, WALL, FLOOR), (4.5, WALL, 2.6), 2, 0, (0.60, 0.66, 0.72), 2))
+    pieces.append(_boards(LOW, (*HIGH[:2], FLOOR), 1, 0, (0.62, 0.45, 0.30), 1))
+    pieces.append(_boards((LOW[0], WALL, FLOOR), HIGH, 2, 0, (0.60, 0.66, 0.72), 2))
     return join_meshes_as_scene(pieces)
 
 
@@ -69,7 +70,7 @@ def _upright(mesh: Meshes, height: float, x: float, y: float) -> Meshes:
 def render_fern(cameras: PerspectiveCameras, size: tuple[int, int]) -> tuple[Tensor, None]:
     """Colours (N, H, W, 3) in [0, 1] of pictures of a height and width; they show something everywhere."""
     mesh = fern_mesh()
-    light = SkyLight(mesh, SUN, reach=5.3, pixels=768)
+    light = SkyLight(mesh, SUN, reach=4.2, pixels=768)
     height, width = size
     images = []
     for camera in tqdm(list(cameras), desc="rendering fern", unit="view", leave=False):

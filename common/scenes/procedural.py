@@ -16,7 +16,7 @@ from common.scenes import balls, bricks, fern
 from common.scenes.posed_images import PosedImages
 from common.shapes.bulldozer import bulldozer
 
-VERSION = 3  # counts up when pictures of a scene change
+VERSION = 4  # counts up when pictures of a scene change
 COUNTS = {"train": 100, "val": 20, "test": 20}
 
 
@@ -70,7 +70,7 @@ RECIPES = {
     "fern": Recipe(
         fern.render_fern,
         fern.forward_cameras,
-        ((-3.6, -1.3, -1.0), (3.6, 1.35, 2.0)),
+        ((-3.2, -1.6, -1.0), (3.2, 1.15, 2.3)),
         None,
         (1.2, 6.28),
         square=False,
