@@ -73,6 +73,19 @@ def test_pictures_are_kept(made, scene, name, monkeypatch):
     assert len(list((made[0] / "scenes").iterdir())) == len(SIZES)  # nothing half-made is left
 
 
+def test_pictures_are_kept_to_half_a_step(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    colors, alpha = torch.rand(6, 4, 4, 3), torch.rand(6, 4, 4)
+    asked = []
+    render = lambda cameras, size: (asked.append((len(cameras), size)), (colors, alpha))[1]  # noqa: E731
+    monkeypatch.setitem(RECIPES, "lego", replace(RECIPES["lego"], render=render, counts=COUNTS))
+    for _ in range(2):
+        scene = load_scene("lego", (4, 4), str(tmp_path))
+        for got, wanted in ((scene.images, colors), (scene.alpha, alpha)):
+            torch.testing.assert_close(got, wanted, atol=0.5 / 255 + 1e-6, rtol=0.0)
+    assert asked == [(6, (4, 4))]
+
+
 def test_a_damaged_file_says_delete_and_is_then_made_again(made, name, kept, monkeypatch):
     no_render(monkeypatch, name)
     whole, good = kept.read_bytes(), np.load(kept)
@@ -201,8 +214,23 @@ def test_true_points_are_where_pictures_show_something(made, name):
 
 
 def test_the_fern_fills_its_pictures(made):
-    """At the shape its configurations take, from wherever it is seen."""
+    """Rays through the edges of 4 x 3 pictures end at the floor or the wall, from wherever the plant is seen."""
     mesh = fern.fern_mesh()
-    for camera in (*made[1]["fern"].cameras, *fern.forward_cameras(16, 1)):
-        assert visible_surface(mesh, camera, SIZES["fern"])[0].all()
+    assert all(visible_surface(mesh, camera, SIZES["fern"])[0].all() for camera in made[1]["fern"].cameras)
     assert (made[1]["fern"].images.std((1, 2)) > 0.03).all()
+    cameras = fern.forward_cameras(3000, 1)
+    edge = torch.linspace(-1, 1, 9)
+    xy = torch.cat([torch.stack((a * torch.ones(9), b * edge), 1) for a, b in ((4 / 3, 1), (-4 / 3, 1))])
+    xy = torch.cat((xy, torch.stack((4 / 3 * edge, torch.ones(9)), 1), torch.stack((4 / 3 * edge, -torch.ones(9)), 1)))
+    ahead = torch.cat((xy / cameras.focal_length[0], torch.ones(36, 1)), 1)
+    eyes = cameras.get_camera_center()[:, None]
+    directions = torch.nn.functional.normalize(ahead @ cameras.R.transpose(1, 2), dim=2)
+    to_wall = (fern.WALL - eyes[..., 1]) / directions[..., 1]
+    to_floor = (fern.FLOOR - eyes[..., 2]) / directions[..., 2]
+    length = torch.where(to_floor > 0, torch.minimum(to_floor, to_wall), to_wall)
+    ends = eyes + length[..., None] * directions
+    assert (ends > torch.tensor(fern.LOW) - 1e-4).all() and (ends < torch.tensor(fern.HIGH) + 1e-4).all()
+    nearest, farthest = RECIPES["fern"].depth_range
+    assert nearest < length.min() and length.max() < farthest
+    low, high = RECIPES["fern"].bounds
+    assert all(a < b for a, b in zip((*low, *fern.HIGH), (*fern.LOW, *high), strict=True))
