@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from common.cli import UserError
-from common.p3d import cameras_from_opencv_projection
+from common.p3d import PerspectiveCameras, cameras_from_opencv_projection
 from common.scenes.pictures import MOST_PIXELS, read_picture
 from common.scenes.posed_images import SPLITS, PosedImages
 
@@ -55,11 +55,7 @@ def transforms_scene(path: Path) -> PosedImages:
     if distortion.any():
         for part in (images,) if alpha is None else (images, alpha[..., None]):
             _undistort(part, K, distortion)
-    c2w = torch.stack(poses)
-    turned = c2w[:, :3, :3] * c2w.new_tensor([1.0, -1.0, -1.0])  # OpenGL's camera axes to OpenCV's
-    R = turned.transpose(1, 2)
-    size = torch.tensor([images.shape[1:3]]).expand(len(R), 2)
-    cameras = cameras_from_opencv_projection(R, -(R @ c2w[:, :3, 3:])[:, :, 0], K, size)
+    cameras = _cameras(torch.stack(poses), K, images.shape[1:3])
     return PosedImages(path.stem if path.suffix else path.name, images, cameras, split, alpha, source=str(path))
 
 
@@ -119,6 +115,13 @@ def _place(frame: dict, file: Path, number: int) -> Path | None:
         return next((candidate for candidate in candidates if candidate.is_file()), None)
     except OSError:  # a name that no file can have
         return None
+
+
+def _cameras(c2w: Tensor, K: Tensor, size: tuple[int, int]) -> PerspectiveCameras:
+    """Cameras at poses (N, 3, 4) in OpenGL's axes; ``size``: height and width, pixels."""
+    turned = c2w[:, :3, :3] * c2w.new_tensor([1.0, -1.0, -1.0])  # to OpenCV's axes
+    R = turned.transpose(1, 2)
+    return cameras_from_opencv_projection(R, -(R @ c2w[:, :3, 3:])[:, :, 0], K, torch.tensor([size]).expand(len(R), 2))
 
 
 def _images(pictures: list[np.ndarray], path: Path) -> tuple[Tensor, Tensor | None]:
