@@ -71,9 +71,12 @@ class SphereTracingRenderer(nn.Module):
     def sphere_tracing(self, implicit_fn, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Points (P, 3) and which rays meet the surface (P, 1) bool, of origins and unit directions (P, 3)."""
         cfg = self.cfg
-        lengths, mask = sphere_trace(
-            implicit_fn, origins, directions, cfg.near, cfg.far, cfg.max_iters, cfg.over_relaxation
-        )
+        # An analytic surface knows its box, a little larger for rays along its sides; others are followed everywhere.
+        bounds = getattr(getattr(implicit_fn, "sdf", None), "bounds", None)
+        if bounds is not None:
+            bounds = bounds + bounds.new_tensor([[-1e-3], [1e-3]])
+        more = {"over_relaxation": cfg.over_relaxation, "bounds": bounds}
+        lengths, mask = sphere_trace(implicit_fn, origins, directions, cfg.near, cfg.far, cfg.max_iters, **more)
         return origins + lengths[:, None] * directions, mask[:, None]
 
     def forward(self, sampler, implicit_fn, rays: RayBundle, light_dir: Tensor | None = None) -> Output:

@@ -41,6 +41,11 @@ class SphereSDF(nn.Module):
         super().__init__()
         self.center, self.radius = _parameter(cfg.center), _parameter(cfg.radius)
 
+    @property
+    def bounds(self) -> Tensor:
+        """(2, 3) lowest and highest corner of the box around it."""
+        return torch.cat((self.center - self.radius, self.center + self.radius)).detach()
+
     def forward(self, points: Tensor) -> Tensor:
         """(N, 1) of points (..., 3), N of them."""
         return (points.view(-1, 3) - self.center).norm(dim=-1, keepdim=True) - self.radius
@@ -52,6 +57,11 @@ class BoxSDF(nn.Module):
     def __init__(self, cfg: SimpleNamespace):
         super().__init__()
         self.center, self.side_lengths = _parameter(cfg.center), _parameter(cfg.side_lengths)
+
+    @property
+    def bounds(self) -> Tensor:
+        """(2, 3) lowest and highest corner."""
+        return torch.cat((self.center - self.side_lengths / 2, self.center + self.side_lengths / 2)).detach()
 
     def forward(self, points: Tensor) -> Tensor:
         """(N, 1) of points (..., 3)."""
@@ -66,6 +76,13 @@ class TorusSDF(nn.Module):
     def __init__(self, cfg: SimpleNamespace):
         super().__init__()
         self.center, self.radii = _parameter(cfg.center), _parameter(cfg.radii)
+
+    @property
+    def bounds(self) -> Tensor:
+        """(2, 3) lowest and highest corner of the box around it."""
+        major, minor = self.radii[0]
+        reach = torch.stack((major + minor, major + minor, minor))
+        return torch.cat((self.center - reach, self.center + reach)).detach()
 
     def forward(self, points: Tensor) -> Tensor:
         """(N, 1) of points (..., 3)."""

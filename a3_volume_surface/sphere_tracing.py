@@ -48,7 +48,8 @@ def sphere_trace(
         landed, at, passed = _land(distance, origins[arrived].to(polish), directions[arrived].to(polish), at.to(polish))
         lengths[arrived[landed]] = at[landed].to(lengths.dtype)
         hit[arrived[landed]] = True
-        ray, place = arrived[passed], (at[passed] + 2 * tolerance).to(lengths.dtype)
+        # Far enough on not to come near the same place again; a surface skipped by it is landed on from inside.
+        ray, place = arrived[passed], (at[passed] + 10 * tolerance).to(lengths.dtype)
         inside = place < stop[ray]
         ray, place = ray[inside], place[inside]
     return lengths, hit
@@ -102,7 +103,10 @@ def _land(distance, o, d, t, rounds: int = 20, accuracy: float = 1e-9):
     step = value.clamp(min=accuracy)
     passed = torch.zeros(len(t), dtype=torch.bool, device=t.device)
     for _ in range(rounds):
-        move = torch.where((value.abs() < accuracy) | passed, 0.0, step)
+        done = (value.abs() < accuracy) | passed
+        if done.all():
+            break
+        move = torch.where(done, 0.0, step)
         t = t + move
         new = distance(torch.addcmul(o, d, t[:, None]))[:, 0]
         fall = value - new

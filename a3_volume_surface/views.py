@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from a3_volume_surface.rays import RayBundle, get_pixels_from_image, get_rays_from_pixels
+from a3_volume_surface.rays import RayBundle, cast, get_pixels_from_image
 from common.p3d import PerspectiveCameras, look_at_view_transform
 
 Render = Callable[[RayBundle], dict[str, Tensor]]
@@ -50,8 +50,10 @@ def render_views(render: Render, cameras: PerspectiveCameras, image_size: tuple[
     width, height = image_size
     xy = get_pixels_from_image(image_size)
     outputs: list[Images] = []
-    for camera in tqdm(list(cameras), desc=bar, disable=bar is None, unit="view", leave=False):
-        out = render(get_rays_from_pixels(xy, image_size, camera))
+    for view in tqdm(range(len(cameras)), desc=bar, disable=bar is None, unit="view", leave=False):
+        origins, directions = cast(cameras, xy, torch.full((len(xy),), view))
+        empty = origins[:, None]
+        out = render(RayBundle(origins, directions, empty, empty[..., :1]))
         outputs.append({key: value.float().view(height, width, -1).cpu().numpy() for key, value in out.items()})
     return {key: np.stack([out[key] for out in outputs]) for key in outputs[0]}
 
