@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from common.cli import ArgumentParser, UserError, add_common_flags, positive_float, positive_int, resolve_device
+from common.cli import (
+    ArgumentParser,
+    UserError,
+    add_common_flags,
+    frames_per_second,
+    positive_int,
+    resolve_device,
+)
 from common.gif import save_gif
 from common.mesh_views import centred, cow, load_mesh
 from common.outputs import make_folder, write_metrics, write_run
@@ -93,7 +100,7 @@ def deliverable_parser(
     parser.add_argument("--output_file", "--output_path", default=None, help="where the result goes, by name")
     if num_frames:
         parser.add_argument("--num_frames", type=positive_int, default=num_frames, help="frames of the GIF")
-        parser.add_argument("--fps", type=_fps, default=fps, help="frames per second, at most 50")
+        parser.add_argument("--fps", type=frames_per_second, default=fps, help="frames per second, at most 50")
     if mesh:
         parser.add_argument(
             "--mesh", "--cow_path", default=None, help="obj, ply, off, glb or gltf file (default: a procedural cow)"
@@ -111,10 +118,3 @@ def _image_size(text: str) -> int:
     if size > LARGEST_IMAGE:
         raise argparse.ArgumentTypeError(f"{size} pixels is more than {LARGEST_IMAGE}, the largest image drawn")
     return size
-
-
-def _fps(text: str) -> float:
-    value = positive_float(text)
-    if value > 50:
-        raise argparse.ArgumentTypeError(f"{text} is more than 50, which players slow down to 10")
-    return value

@@ -10,7 +10,7 @@ import numpy as np
 
 from a3_volume_surface.config import FOLDER, load_config
 from a3_volume_surface.model import check_parts
-from common.cli import ArgumentParser, add_common_flags, positive_int, resolve_device
+from common.cli import ArgumentParser, add_common_flags, frames_per_second, positive_int, resolve_device
 from common.gif import save_gif
 from common.outputs import make_folder, write_json, write_metrics, write_run
 from common.training import seed_everything
@@ -87,14 +87,6 @@ def plain(value):
         return {key: plain(part) for key, part in vars(value).items()}
     if isinstance(value, (list, tuple)):
         return [plain(part) for part in value]
-    return value
-
-
-def frames_per_second(text: str) -> int:
-    """argparse type of a GIF's frames per second."""
-    value = positive_int(text)
-    if value > 50:
-        raise argparse.ArgumentTypeError(f"{text} is more than 50, which players slow down to 10")
     return value
 
 

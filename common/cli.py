@@ -99,6 +99,14 @@ def positive_float(text: str) -> float:
     return value
 
 
+def frames_per_second(text: str) -> float:
+    """argparse type of a GIF's frames per second: above 0, and at most 50, the most that players honour."""
+    value = positive_float(text)
+    if value > 50:
+        raise argparse.ArgumentTypeError(f"{text} is more than 50, which players slow down to 10")
+    return value
+
+
 def resolve_device(name: str) -> torch.device:
     """The torch device that ``--device`` names; ``auto`` takes CUDA, then MPS, then the CPU.
 
