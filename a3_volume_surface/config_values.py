@@ -149,6 +149,11 @@ def optional(kind: Kind):
 
 
 def section(values: dict, schema: dict, prefix: str) -> SimpleNamespace:
+    """The values of a section, checked by ``schema`` (key -> (kind, default)), as a namespace with all keys.
+
+    Raises:
+        ValueError: an unknown or missing key, or a wrong value, named with ``prefix`` before it.
+    """
     if not isinstance(values, dict):
         raise ValueError(f"{prefix}: must hold keys and values")
     dot = f"{prefix}." if prefix else ""
@@ -182,5 +187,6 @@ def typed(values: dict | None, schemas: dict, prefix: str) -> SimpleNamespace:
 
 
 def unknown(key: str, path: str, known: Sequence[str]):
+    """Raise a ValueError that says ``path`` is no key and names the known one nearest to ``key``."""
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
     raise ValueError(f"unknown key {path}; the nearest known is {path[: len(path) - len(str(key))]}{near[0]}")

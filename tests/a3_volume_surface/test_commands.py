@@ -195,7 +195,7 @@ WRONG = [
     (surface, "volsdf_surface", ["--preset", "course", "sampler.n_pts_per_ray=1"], "at least 2 are needed"),
     (volume, "box", [SMALL, "--seed", "3", "sampler.n_pts_per_ray=8", "--sede", "5"], "did you mean --seed?"),
     (volume, "box", ["--fps", "51"], "argument --fps: 51 is more than 50"),
-    (volume, "box", ["--fps", "0"], "argument --fps: 0 is not at least 1"),
+    (volume, "box", ["--fps", "0"], "argument --fps: 0 is not a finite number above 0"),
     (surface, "box_surface", ["--device", "cuda:99"], "device"),
 ]
 
