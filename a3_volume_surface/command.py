@@ -27,7 +27,7 @@ class Job:
     def __init__(self, args: argparse.Namespace):
         self.started, self.args = time.time(), args
         self.device = resolve_device(args.device)
-        self.preset = args.preset if args.preset != "auto" else ("laptop" if self.device.type == "cpu" else "course")
+        self.preset = args.preset if args.preset != "auto" else ("course" if self.device.type == "cuda" else "laptop")
         self.cfg: SimpleNamespace = load_config(args.config_name, args.overrides, self.preset, args.config_path)
         check_parts(self.cfg)
         self.seed = args.seed if args.seed is not None else self.cfg.seed
@@ -99,7 +99,7 @@ def parse(argv: Sequence[str] | None, description: str, example: str, default: s
     parser.add_argument("--config-name", "--config_name", default=default, help=f"one of {known}, or a path")
     parser.add_argument("--config-path", "--config_path", "--config-dir", default=None, help="folder of configurations")
     parser.add_argument(
-        "--preset", choices=("auto", "laptop", "course"), default="auto", help="auto: laptop on a CPU, else course"
+        "--preset", choices=("auto", "laptop", "course"), default="auto", help="auto: course on CUDA, else laptop"
     )
     parser.add_argument(
         "--exp_name", default=None, help="of the folder below --output_dir (default: the configuration's)"

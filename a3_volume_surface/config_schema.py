@@ -39,6 +39,12 @@ def _cameras(value):
     return [section(camera, CAMERA, name) for name, camera in value.items()]
 
 
+def _relighting(value):
+    if value != {"type": "none"}:
+        raise ValueError("must be {type: none}; images are not lit anew")
+    return SimpleNamespace(**value)
+
+
 TYPES = ("render", "train", "train_nerf", "train_points", "train_images")
 TOP = {"seed": (whole, 0), "type": (one_of(*TYPES), REQUIRED)}
 DATA = {
@@ -68,7 +74,7 @@ RENDERERS = {
         "s_end": (optional(positive), None),
         "conversion": (one_of("volsdf", "neus", "naive"), "volsdf"),
         "s": (positive, 50.0),
-        "relighting_function": (lambda value: SimpleNamespace(**value), SimpleNamespace(type="none")),
+        "relighting_function": (_relighting, SimpleNamespace(type="none")),
     },
 }
 SAMPLERS = {

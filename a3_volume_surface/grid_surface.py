@@ -13,13 +13,11 @@ from torch.nn import functional
 
 from a3_volume_surface.density import Sharpness
 from a3_volume_surface.feature_grid import FeatureGrid
-from a3_volume_surface.occupancy import OccupancyGrid, packed_weights, per_ray
-from a3_volume_surface.rays import RayBundle
-
-PRUNE_FIRST, PRUNE_EVERY, EMPTY = 800, 400, 0.003
+from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
+from a3_volume_surface.packed import PackedField, PackedRenderer
 
 
-class GridSurface(nn.Module):
+class GridSurface(PackedField):
     """Signed distance and colour in a box: a starting distance, of a ball or the visual hull, and what is learnt.
 
     Args:
@@ -29,12 +27,12 @@ class GridSurface(nn.Module):
         sampler: ``step`` between samples, in cells of 1 / 128 of the box.
     """
 
+    prune_first, empty = 800, 0.003
+
     def __init__(self, cfg: SimpleNamespace, space: OccupancyGrid, sampler: SimpleNamespace):
-        super().__init__()
-        self.occupancy = space
+        super().__init__(space, sampler.step)
         self.grid = FeatureGrid(cfg.resolutions, cfg.features, 2**cfg.log2_table_size, scale=1e-4)
         side = space.bounds[1] - space.bounds[0]
-        self.step = sampler.step * float(side.amax()) / 128
         self.epsilon = 0.75 * float(side.amax()) / max(cfg.resolutions)  # of the finite differences
         self.start = FeatureGrid((space.resolution - 1,), 1, 2**30)
         self.start.requires_grad_(False)
@@ -110,38 +108,22 @@ class GridSurface(nn.Module):
         values = self.get_distance(points[:, None] + self.epsilon * corners).view(-1, 4)
         return values.mean(1, keepdim=True), values @ corners / (4.0 * self.epsilon)
 
-    def prune(self, step: int) -> None:
-        """After training step ``step``: now and then drop the cells in which no sample has weight."""
-        if step == PRUNE_FIRST or step > PRUNE_FIRST and step % PRUNE_EVERY == 0:
-            self.occupancy.prune(EMPTY)
 
-    def groups(self, lr: float) -> list[dict]:
-        """Parameter groups of an optimiser: the tables learn faster than the network."""
-        network = [p for name, p in self.named_parameters() if not name.startswith(("grid.", "start."))]
-        return [{"params": list(self.grid.parameters()), "lr": lr}, {"params": network, "lr": 0.1 * lr}]
+class PackedSDFRenderer(PackedRenderer):
+    """Renders a `GridSurface`; ``cfg`` as of `VolumeSDFRenderer`."""
 
-
-class PackedSDFRenderer(nn.Module):
-    """Renders a `GridSurface` with samples in filled cells alone.
-
-    Args:
-        cfg: as of `VolumeSDFRenderer`.
-        near, far: ends of rays, world units.
-    """
+    shown = "color"
 
     def __init__(self, cfg: SimpleNamespace, near: float, far: float):
-        super().__init__()
-        self.chunk_size, self.near, self.far = cfg.chunk_size, near, far
-        self.background = 1.0 if cfg.white_background else 0.0
+        super().__init__(cfg, near, far)
         self.sharpness = Sharpness(cfg)
 
-    def forward(self, field: GridSurface, rays: RayBundle) -> dict[str, Tensor]:
-        """``color`` (P, 3), ``depth`` (P, 1), ``opacity`` (P, 1) of rays (P,)."""
-        starts = range(0, rays.shape[0], self.chunk_size)
-        parts = [self._render(field, rays[start : start + self.chunk_size]) for start in starts]
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+    def ask(self, field: GridSurface, samples: PackedSamples, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Densities (M,) and colours (M, 3) of samples; they do not depend on the directions (P, 3)."""
+        distance, color = field.get_distance_color(samples.points)
+        return self._density(distance[:, 0], samples), color
 
-    def _density(self, distance: Tensor, samples) -> Tensor:
+    def _density(self, distance: Tensor, samples: PackedSamples) -> Tensor:
         """Densities (M,) of packed samples with signed distances (M,)."""
         if self.sharpness.conversion != "neus":
             return self.sharpness.density(distance)
@@ -152,15 +134,3 @@ class PackedSDFRenderer(nn.Module):
         cdf, after = torch.sigmoid(s * distance), torch.sigmoid(s * following)
         opacity = torch.where(same, ((cdf - after + 1e-6) / (cdf + 1e-6)).clamp(0.0, 1.0 - 1e-4), 0.0)
         return -torch.log1p(-opacity) / samples.deltas
-
-    def _render(self, field: GridSurface, rays: RayBundle) -> dict[str, Tensor]:
-        count = len(rays.origins)
-        jitter = torch.rand(count, device=rays.origins.device) if self.training else None
-        samples = field.occupancy.march(rays.origins, rays.directions, field.step, self.near, self.far, jitter)
-        distance, color = field.get_distance_color(samples.points)
-        weights, opacity = packed_weights(self._density(distance[:, 0], samples), samples.deltas, samples.ray, count)
-        if self.training:
-            field.occupancy.note(samples.points, weights)
-        values = per_ray(weights, torch.cat((color, samples.lengths[:, None]), 1), samples.ray, count)
-        shown = values[:, :3] + (1.0 - opacity[:, None]) * self.background
-        return {"color": shown, "depth": values[:, 3:], "opacity": opacity[:, None]}

@@ -10,12 +10,14 @@ from torch.nn import functional
 from a3_volume_surface.command import Job
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.rays import RayBundle, cast, pixel_ndc
-from a3_volume_surface.views import Render, create_surround_cameras, render_views
+from a3_volume_surface.views import Render, as_picture, create_surround_cameras, render_views
 from common.cli import UserError
 from common.image_metrics import psnr, ssim
 from common.optimisation import Optimisation, Steps, optimise
+from common.outputs import make_folder
 from common.p3d import PerspectiveCameras
 from common.scenes import PosedImages, load_scene
+from common.visualize import save_png
 
 WATCHED_VIEWS = 4  # looked at while training
 NOTES = 12  # how often
@@ -118,7 +120,8 @@ def fit(
 ) -> Steps:
     """Train for the configuration's epochs; as in the course, one takes a batch of each training view.
 
-    Now and then a few validation views are scored, or training views where the scene has none for validation.
+    Now and then a few validation views are scored, or training views where the scene has none for validation; every
+    ``render_interval`` epochs the first of them is left as a picture in the folder ``progress``.
 
     Args:
         losses: step -> named terms.
@@ -129,10 +132,19 @@ def fit(
     watched = scene.split[name][:WATCHED_VIEWS]
     num_steps = settings.num_epochs * views
     render, prune = renders(model, job.device), getattr(model.implicit_fn, "prune", None)
+    progress = make_folder(job.folder / "progress", "--output_dir")
 
     def after(steps: Steps) -> dict[str, float] | None:
         if prune:
             prune(steps.step)
+        epoch, rest = divmod(steps.step, views)
+        if not rest and epoch % settings.render_interval == 0:
+            model.eval()
+            out = render_views(render, scene.cameras[watched[:1]], scene.image_size[::-1])
+            save_png(
+                progress / f"epoch_{epoch:04d}.png", as_picture(out["feature" if "feature" in out else "color"])[0]
+            )
+            model.train()
         if steps.step % max(1, num_steps // NOTES):
             return None
         model.eval()

@@ -70,8 +70,6 @@ class Model(nn.Module):
 
     def forward(self, rays: RayBundle, **more) -> dict[str, Tensor]:
         """What the renderer gives for rays (P,): name -> (P, C)."""
-        if isinstance(self.renderer, (OccupancyRenderer, PackedSDFRenderer)):
-            return self.renderer(self.implicit_fn, rays)
         return self.renderer(self.sampler, self.implicit_fn, rays, **more)
 
 

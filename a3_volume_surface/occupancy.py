@@ -123,31 +123,3 @@ class OccupancyGrid(nn.Module):
         return PackedSamples(
             ray, lengths, torch.full_like(lengths, step), origins[ray] + lengths[:, None] * directions[ray]
         )
-
-
-def packed_weights(density: Tensor, deltas: Tensor, ray: Tensor, rays: int) -> tuple[Tensor, Tensor]:
-    """Weights T (1 - exp(-density delta)) of packed samples, and the opacity of each ray.
-
-    Args:
-        density, deltas, ray: (M,), rays ascending.
-        rays: how many rays there are, P.
-
-    Returns:
-        (M,) and (P,).
-    """
-    depth = density * deltas
-    # Optical depths before a sample on its ray: running sums over all rays, in double precision for their length.
-    total = depth.double().cumsum(0)
-    before = total - depth
-    count = torch.bincount(ray, minlength=rays)
-    first = count.cumsum(0) - count
-    base = torch.cat((before.new_zeros(1), total))[first]
-    passed = torch.exp(-(before - base[ray]).float())
-    weights = passed * -torch.expm1(-depth)
-    opacity = weights.new_zeros(rays).index_add(0, ray, weights)
-    return weights, opacity
-
-
-def per_ray(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tensor:
-    """(P, C) sums of weights (M,) times values (M, C) over each ray's samples."""
-    return values.new_zeros(rays, values.shape[1]).index_add(0, ray, weights[:, None] * values)

@@ -1,5 +1,6 @@
 """Pixels and their rays. Functions that the course names keep its names; rays leave the middles of pixels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -39,6 +40,12 @@ class RayBundle:
 
     def _replace(self, **values) -> "RayBundle":
         return replace(self, **values)
+
+
+def in_chunks(render: Callable[[RayBundle], dict[str, Tensor]], rays: RayBundle, size: int) -> dict[str, Tensor]:
+    """What ``render`` gives for rays (P,), name -> (P, C), asked for ``size`` rays at a time to bound memory."""
+    parts = [render(rays[start : start + size]) for start in range(0, rays.shape[0], size)]
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
 
 
 def get_pixels_from_image(image_size: tuple[int, int], camera: CamerasBase | None = None) -> Tensor:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
-from a3_volume_surface.rays import RayBundle
+from a3_volume_surface.rays import RayBundle, in_chunks
 from a3_volume_surface.samplers import sample_importance, with_samples
 from a3_volume_surface.sphere_tracing import sphere_trace, surface_normals
 from a3_volume_surface.volume_renderer import aggregate, compute_weights, interval_lengths
@@ -32,9 +32,7 @@ class VolumeRenderer(nn.Module):
         With two passes ``coarse`` too, the first one's feature. Depth is the weighted sum of the samples' lengths, 0
         where there is nothing.
         """
-        starts = range(0, rays.shape[0], self.chunk_size)
-        parts = [self._render(sampler, implicit_fn, rays[start : start + self.chunk_size]) for start in starts]
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+        return in_chunks(lambda part: self._render(sampler, implicit_fn, part), rays, self.chunk_size)
 
     def _render(self, sampler, implicit_fn, rays: RayBundle) -> Output:
         rays = sampler(rays)
@@ -71,11 +69,13 @@ class SphereTracingRenderer(nn.Module):
     def sphere_tracing(self, implicit_fn, origins: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Points (P, 3) and which rays meet the surface (P, 1) bool, of origins and unit directions (P, 3)."""
         cfg = self.cfg
+        analytic = getattr(implicit_fn, "sdf", None)
         # An analytic surface knows its box, a little larger for rays along its sides; others are followed everywhere.
-        bounds = getattr(getattr(implicit_fn, "sdf", None), "bounds", None)
+        bounds = getattr(analytic, "bounds", None)
         if bounds is not None:
             bounds = bounds + bounds.new_tensor([[-1e-3], [1e-3]])
-        more = {"over_relaxation": cfg.over_relaxation, "bounds": bounds}
+        polish = torch.float64 if analytic is not None and origins.device.type != "mps" else None
+        more = {"over_relaxation": cfg.over_relaxation, "bounds": bounds, "polish": polish}
         lengths, mask = sphere_trace(implicit_fn, origins, directions, cfg.near, cfg.far, cfg.max_iters, **more)
         return origins + lengths[:, None] * directions, mask[:, None]
 
@@ -85,9 +85,7 @@ class SphereTracingRenderer(nn.Module):
         Args:
             light_dir: (3,) or (P, 3) towards a light; colours are shaded by it.
         """
-        starts = range(0, rays.shape[0], self.cfg.chunk_size)
-        parts = [self._render(implicit_fn, rays[start : start + self.cfg.chunk_size], light_dir) for start in starts]
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+        return in_chunks(lambda part: self._render(implicit_fn, part, light_dir), rays, self.cfg.chunk_size)
 
     def _render(self, implicit_fn, rays: RayBundle, light_dir: Tensor | None) -> Output:
         points, mask = self.sphere_tracing(implicit_fn, rays.origins, rays.directions)

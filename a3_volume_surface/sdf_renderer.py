@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from a3_volume_surface.density import Sharpness, neus_opacity
-from a3_volume_surface.rays import RayBundle
+from a3_volume_surface.rays import RayBundle, in_chunks
 from a3_volume_surface.renderers import Output
 from a3_volume_surface.samplers import sample_importance, with_samples
 from a3_volume_surface.volume_renderer import aggregate, compute_weights, interval_lengths, opacity_weights
@@ -38,9 +38,7 @@ class VolumeSDFRenderer(nn.Module):
 
     def forward(self, sampler, implicit_fn, rays: RayBundle, light_dir: Tensor | None = None) -> Output:
         """``color`` (P, 3), ``depth`` (P, 1), ``opacity`` (P, 1) of rays (P,)."""
-        starts = range(0, rays.shape[0], self.chunk_size)
-        parts = [self._render(sampler, implicit_fn, rays[start : start + self.chunk_size]) for start in starts]
-        return {key: torch.cat([part[key] for part in parts]) for key in parts[0]} if parts else {}
+        return in_chunks(lambda part: self._render(sampler, implicit_fn, part), rays, self.chunk_size)
 
     def _render(self, sampler, implicit_fn, rays: RayBundle) -> Output:
         rays = sampler(rays)

@@ -75,7 +75,6 @@ def train_points(job: Job) -> None:
         near = batch + BAND / 2 * torch.randn_like(batch)
         everywhere = get_random_points(settings.batch_size // 2, settings.bounds, job.device)
         beside = torch.cat((near[: settings.batch_size // 2], everywhere))
-        distance, _ = field.get_distance_and_gradient(beside)
         _, gradient = field.get_distance_and_gradient(torch.cat((beside, batch[: settings.batch_size // 4])))
         return {
             "points": field.get_distance(batch).abs().mean(),

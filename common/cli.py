@@ -57,7 +57,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
 
 def add_common_flags(parser: argparse.ArgumentParser, output_dir: str) -> None:
     """Add ``--device --seed --output_dir --data_dir``, the flags that every command has."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--device", default="auto", help="auto (CUDA, else CPU), cpu, cuda, cuda:N or mps")
     parser.add_argument("--seed", type=seed_number, default=0, help="seed of every random choice of the run")
     parser.add_argument("--output_dir", default=output_dir, help="where figures, GIFs and metrics.json go")
     parser.add_argument("--data_dir", default=None, help="cache of generated data (default: $L3D_DATA, else ./data)")
@@ -108,15 +108,15 @@ def frames_per_second(text: str) -> float:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The torch device that ``--device`` names; ``auto`` takes CUDA, then MPS, then the CPU.
+    """The torch device that ``--device`` names; ``auto`` takes CUDA if it is there, else the CPU.
+
+    MPS is taken only by name: it has no double precision, and lacks operators that some parts need.
 
     Raises:
         UserError: the name is unknown, or this machine does not have that device.
     """
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:

@@ -44,6 +44,9 @@ def test_training_on_a_scene(whole, name):
     shown = result.picture("test_views.png")  # two views, above what was rendered of them
     assert shown.shape == (34, 2 * width + 2, 3)
     assert result.picture("training.png").std() > 5
+    steps = sorted(path.name for path in (result.folder / "progress").iterdir())
+    assert steps == ["epoch_0001.png", "epoch_0002.png"]
+    assert result.picture("progress/epoch_0002.png").shape == (16, width, 3)
     assert metrics["steps"] == 12 and 0 < metrics["test_psnr"] < 40
     data = result.run["data"]
     assert data["views"] == {"train": 6, "val": 2, "test": 2} and data["source"] == "procedural"

@@ -7,7 +7,7 @@ import torch
 
 from a3_volume_surface import transmittance as exercise
 from a3_volume_surface.density import CONVERSIONS, naive_sdf_to_density, neus_opacity, sdf_to_density
-from a3_volume_surface.occupancy import packed_weights, per_ray
+from a3_volume_surface.packed import packed_weights, per_ray
 from a3_volume_surface.volume_renderer import (
     aggregate,
     compute_weights,

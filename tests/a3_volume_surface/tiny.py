@@ -28,6 +28,7 @@ BALL, CENTRE = 0.6, (0.2, -0.1, 0.05)  # radius and middle of the ball that the 
 # Small tables, cells and networks; what is left is as in the configurations.
 GRID = (
     "training.batch_size=64",
+    "training.render_interval=1",
     "sampler.resolution=16",
     "sampler.step=4",
     "implicit_function.resolutions=[4,8]",
@@ -37,12 +38,14 @@ GRID = (
 )
 NERF = (
     "training.batch_size=32",
+    "training.render_interval=1",
     "sampler.n_pts_per_ray=8",
     "implicit_function.n_hidden_neurons_xyz=8",
     "implicit_function.n_hidden_neurons_dir=8",
 )
 SURFACE = (
     "training.batch_size=32",
+    "training.render_interval=1",
     "implicit_function.n_hidden_neurons_distance=16",
     "implicit_function.n_hidden_neurons_color=8",
 )
@@ -120,8 +123,8 @@ def small_world():
         for module in (train_images, train_points):
             patch.setattr(module, "RESOLUTION", 20)
         patch.setattr(train_images, "TRUE_POINTS", 400)
-        for module in (grid_field, grid_surface):
-            patch.setattr(module, "PRUNE_FIRST", 9)  # in the second half of a run that is stopped after 7 steps
+        for field in (grid_field.GridRadianceField, grid_surface.GridSurface):
+            patch.setattr(field, "prune_first", 9)  # in the second half of a run that is stopped after 7 steps
         yield
 
 

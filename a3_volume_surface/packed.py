@@ -1,0 +1,109 @@
+"""Fields that rays ask only in the cells of an occupancy grid, and the rendering of such packed samples."""
+
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor, nn
+
+from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
+from a3_volume_surface.rays import RayBundle, in_chunks
+
+
+class PackedField(nn.Module):
+    """A field with features on ``grid`` whose samples lie in cells that are not empty.
+
+    Args:
+        space: what is there: the occupancy grid of a box, or of contracted space.
+        step: between samples, in cells of 1 / 128 of the box.
+
+    Attributes:
+        prune_first, prune_every: steps before cells without weight go, and between such times.
+        empty: the greatest weight of a sample in a cell that counts as empty.
+    """
+
+    prune_first: int
+    prune_every = 400
+    empty: float
+
+    def __init__(self, space: OccupancyGrid, step: float):
+        super().__init__()
+        self.occupancy = space
+        self.step = step * float((space.bounds[1] - space.bounds[0]).amax()) / 128
+
+    def prune(self, step: int) -> None:
+        """After training step ``step``: now and then drop the cells in which no sample has weight."""
+        if step == self.prune_first or step > self.prune_first and step % self.prune_every == 0:
+            self.occupancy.prune(self.empty)
+
+    def groups(self, lr: float) -> list[dict]:
+        """Parameter groups of an optimiser: the tables learn faster than the network."""
+        tables = {id(p) for p in self.grid.parameters()}
+        network = [p for p in self.parameters() if p.requires_grad and id(p) not in tables]
+        return [{"params": list(self.grid.parameters()), "lr": lr}, {"params": network, "lr": 0.1 * lr}]
+
+
+class PackedRenderer(nn.Module):
+    """Emission and absorption over the samples of a `PackedField`; what it asks for them is its ``ask``.
+
+    Args:
+        cfg: ``chunk_size`` rays at once, ``white_background``.
+        near, far: ends of rays, world units.
+
+    Attributes:
+        shown: the name under which it gives the colour.
+    """
+
+    shown: str
+
+    def __init__(self, cfg: SimpleNamespace, near: float, far: float):
+        super().__init__()
+        self.chunk_size, self.near, self.far = cfg.chunk_size, near, far
+        self.background = 1.0 if cfg.white_background else 0.0
+
+    def ask(self, field: PackedField, samples: PackedSamples, directions: Tensor) -> tuple[Tensor, Tensor]:
+        """Densities (M,) and colours (M, 3) of samples on rays with unit directions (P, 3)."""
+        raise NotImplementedError
+
+    def forward(self, sampler, field: PackedField, rays: RayBundle) -> dict[str, Tensor]:
+        """Colour (P, 3), ``depth`` (P, 1), ``opacity`` (P, 1) of rays (P,); the field itself says where samples lie."""
+        return in_chunks(lambda part: self._render(field, part), rays, self.chunk_size)
+
+    def _render(self, field: PackedField, rays: RayBundle) -> dict[str, Tensor]:
+        count = len(rays.origins)
+        jitter = torch.rand(count, device=rays.origins.device) if self.training else None
+        samples = field.occupancy.march(rays.origins, rays.directions, field.step, self.near, self.far, jitter)
+        density, color = self.ask(field, samples, rays.directions)
+        weights, opacity = packed_weights(density, samples.deltas, samples.ray, count)
+        if self.training:
+            field.occupancy.note(samples.points, weights)
+        values = per_ray(weights, torch.cat((color, samples.lengths[:, None]), 1), samples.ray, count)
+        color = values[:, :3] + (1.0 - opacity[:, None]) * self.background
+        return {self.shown: color, "depth": values[:, 3:], "opacity": opacity[:, None]}
+
+
+def packed_weights(density: Tensor, deltas: Tensor, ray: Tensor, rays: int) -> tuple[Tensor, Tensor]:
+    """Weights T (1 - exp(-density delta)) of packed samples, and the opacity of each ray.
+
+    Args:
+        density, deltas, ray: (M,), rays ascending.
+        rays: how many rays there are, P.
+
+    Returns:
+        (M,) and (P,).
+    """
+    depth = density * deltas
+    # Optical depths before a sample on its ray: running sums over all rays, in double precision for their length.
+    total = depth.to(torch.float32 if depth.device.type == "mps" else torch.float64).cumsum(0)
+    before = total - depth
+    count = torch.bincount(ray, minlength=rays)
+    first = count.cumsum(0) - count
+    base = torch.cat((before.new_zeros(1), total))[first]
+    passed = torch.exp(-(before - base[ray]).float())
+    weights = passed * -torch.expm1(-depth)
+    opacity = weights.new_zeros(rays).index_add(0, ray, weights)
+    return weights, opacity
+
+
+def per_ray(weights: Tensor, values: Tensor, ray: Tensor, rays: int) -> Tensor:
+    """(P, C) sums of weights (M,) times values (M, C) over each ray's samples."""
+    return values.new_zeros(rays, values.shape[1]).index_add(0, ray, weights[:, None] * values)
