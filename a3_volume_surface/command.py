@@ -10,7 +10,7 @@ import numpy as np
 
 from a3_volume_surface.config import FOLDER, load_config
 from a3_volume_surface.model import check_parts
-from common.cli import ArgumentParser, add_common_flags, frames_per_second, positive_int, resolve_device
+from common.cli import ArgumentParser, UserError, add_common_flags, frames_per_second, positive_int, resolve_device
 from common.gif import save_gif
 from common.outputs import make_folder, write_json, write_metrics, write_run
 from common.training import seed_everything
@@ -38,7 +38,13 @@ class Job:
 
     @property
     def image_size(self) -> tuple[int, int]:
-        """Width and height of what is rendered."""
+        """Width and height of what is rendered.
+
+        Raises:
+            UserError: the configuration leaves it to the pictures, and there are none.
+        """
+        if self.cfg.data.image_size is None:
+            raise UserError("data.image_size: needed, as there are no pictures whose size to take")
         return self.cfg.data.image_size
 
     @property

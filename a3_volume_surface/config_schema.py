@@ -48,7 +48,7 @@ def _relighting(value):
 TYPES = ("render", "train", "train_nerf", "train_points", "train_images")
 TOP = {"seed": (whole, 0), "type": (one_of(*TYPES), REQUIRED)}
 DATA = {
-    "image_size": (size, (256, 256)),
+    "image_size": (optional(size), (256, 256)),
     "dataset_name": (text, "lego"),
     "point_cloud_path": (optional(text), None),
     "cameras": (_cameras, None),

@@ -66,10 +66,10 @@ def scene_of(job: Job) -> PosedImages:
         UserError: none of that name; pictures too small to score; coverage but no choice of a background.
     """
     data = job.cfg.data
-    width, height = data.image_size
+    scene = load_scene(data.dataset_name, data.image_size and data.image_size[::-1], job.args.data_dir)
+    height, width = scene.image_size
     if min(width, height) < 11:
         raise UserError(f"data.image_size {width} x {height}: at least 11 pixels along each side, the window of SSIM")
-    scene = load_scene(data.dataset_name, (height, width), job.args.data_dir)
     if data.num_views is not None:
         scene = scene.fewer(data.num_views, job.seed)
     if scene.alpha is not None and job.cfg.renderer.white_background is None:

@@ -10,10 +10,13 @@ from a3_volume_surface.figures import training_figure
 from common.cli import ArgumentParser, add_common_flags, command
 from common.outputs import make_folder, write_json
 
+HALF = "training.num_epochs=20"  # enough to tell settings apart
 # Fixed sharpness, as the course's table has it.
-FIXED = ("--config-name=volsdf_surface", "renderer.beta_end=null")
+FIXED = ("--config-name=volsdf_surface", HALF, "renderer.beta_end=null")
 MLP = ("--config-name=nerf_lego", "implicit_function.type=nerf", "sampler.type=stratified", "sampler.min_depth=2.0")
 MLP = (*MLP, "sampler.max_depth=6.0", "training.lr=0.001", "training.batch_size=512")
+
+STEPS = 2000  # of each run with fewer views
 
 # Study -> runs: a name, the command, its arguments.
 Run = tuple[str, object, Sequence[str]]
@@ -27,19 +30,24 @@ STUDIES: dict[str, list[Run]] = {
         for alpha, beta in ((10, 0.05), (10, 0.1), (10, 0.5), (1, 0.05), (50, 0.05))
     ],
     "conversions": [
-        (name, surface_rendering_main, (f"--config-name={name}_surface",)) for name in ("volsdf", "neus", "naive")
+        (name, surface_rendering_main, (f"--config-name={name}_surface", HALF)) for name in ("volsdf", "neus", "naive")
     ],
     "views": [
         # An epoch takes a batch of each view: equal steps for all.
         (
             f"{kind} {count} views",
             module,
-            (f"--config-name={config}", f"data.num_views={count}", f"training.num_epochs={steps // count}"),
+            (
+                f"--config-name={config}",
+                f"data.num_views={count}",
+                f"training.num_epochs={STEPS // count}",
+                f"training.render_interval={STEPS // count // 4}",
+            ),
         )
         for count in (100, 20, 10, 5)
-        for kind, module, config, steps in (
-            ("VolSDF", surface_rendering_main, "volsdf_surface", 4000),
-            ("NeRF", volume_rendering_main, "nerf_lego", 3000),
+        for kind, module, config in (
+            ("VolSDF", surface_rendering_main, "volsdf_surface"),
+            ("NeRF", volume_rendering_main, "nerf_lego"),
         )
     ],
     "view_dependence": [

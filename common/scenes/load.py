@@ -8,14 +8,15 @@ from common.scenes.posed_images import PosedImages
 SCENES = ("lego", "materials", "fern")
 
 
-def load_scene(name: str, image_size: tuple[int, int], data_dir: str | None = None) -> PosedImages:
+def load_scene(name: str, image_size: tuple[int, int] | None, data_dir: str | None = None) -> PosedImages:
     """Posed pictures of a scene.
 
     Args:
         name: "lego", "materials" or "fern": the official files ``name.pth`` and ``name.png`` where the data folder
             holds them, else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio,
-            instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), or such a file; or an official ``.pth`` file.
-        image_size: height and width, pixels, that the pictures are brought to.
+            instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), by path or in the data folder, or such a file;
+            or an official ``.pth`` file.
+        image_size: height and width, pixels, that the pictures are brought to; None leaves them as they are.
 
     Raises:
         UserError: no such scene; files that are damaged or do not fit each other.
@@ -25,17 +26,15 @@ def load_scene(name: str, image_size: tuple[int, int], data_dir: str | None = No
     from common.scenes.procedural import RECIPES, procedural_scene
     from common.scenes.transforms_json import transforms_scene
 
-    path = Path(name)
-    if path.suffix == ".pth":
-        return official_scene(path).resized(*image_size)
-    if path.is_dir() or path.suffix == ".json":
-        return transforms_scene(path).resized(*image_size)
-    official = data_folder(data_dir) / f"{name}.pth"
-    if official.exists():
-        return official_scene(official).resized(*image_size)
+    folder = data_folder(data_dir)
+    path = next((path for path in (Path(name), folder / name, folder / f"{name}.pth") if path.exists()), Path(name))
+    if path.suffix == ".pth" or path.suffix == ".json" or path.is_dir():
+        scene = official_scene(path) if path.suffix == ".pth" else transforms_scene(path)
+        return scene if image_size is None else scene.resized(*image_size)
     if name in RECIPES:
-        return procedural_scene(name, image_size, data_dir)
+        return procedural_scene(name, image_size or (128, 128), data_dir)
     known = ", ".join(RECIPES)
     raise UserError(
-        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json, or a .pth file"
+        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json (by path, or in "
+        f"{folder}), or a .pth file"
     )

@@ -28,6 +28,8 @@ def test_nerf_synthetic(tmp_path, size):
     focal = 0.5 * size[1] / math.tan(0.5 * angle)
     check_pixels(scene, torch.cat(matrices), focal, focal, size[1] / 2, size[0] / 2)
     assert scene.name == tmp_path.name and scene.source == str(tmp_path) and scene.surface is None
+    named = load_scene(tmp_path.name, None, str(tmp_path.parent))  # in the data folder, in its pictures' own size
+    assert torch.equal(named.images, scene.images) and named.source == scene.source
 
 
 def test_one_file_holds_every_eighth_view_out(tmp_path):
