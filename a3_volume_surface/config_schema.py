@@ -86,6 +86,7 @@ SAMPLERS = {
     },
     "occupancy": {
         "step": (positive, 1.0),
+        "n_samples": (count, 2**17),
         "resolution": (cells, 128),
         "min_depth": (optional(not_negative), None),
         "max_depth": (optional(positive), None),

@@ -32,6 +32,8 @@ class ContractedGrid(OccupancyGrid):
         centre: (3,). radius: of what is seen in full detail, world units.
     """
 
+    first_block = 4
+
     def __init__(self, centre: Tensor, radius: float, resolution: int = 128):
         super().__init__(torch.stack((centre - 2 * radius, centre + 2 * radius)), resolution)
         self.register_buffer("centre", centre.float())

@@ -19,7 +19,7 @@ from common.p3d import PerspectiveCameras
 from common.scenes import PosedImages, load_scene
 from common.visualize import save_png
 
-WATCHED_VIEWS = 4  # looked at while training
+WATCHED_VIEWS, WATCHED_PIXELS = 4, 2**16  # looked at while training, at most
 NOTES = 12  # how often
 
 
@@ -129,7 +129,8 @@ def fit(
     """
     settings, views = job.cfg.training, len(scene.split["train"])
     name = "val" if len(scene.split["val"]) else "train"
-    watched = scene.split[name][:WATCHED_VIEWS]
+    height, width = scene.image_size
+    watched = scene.split[name][: max(1, min(WATCHED_VIEWS, WATCHED_PIXELS // (height * width)))]
     num_steps = settings.num_epochs * views
     render, prune = renders(model, job.device), getattr(model.implicit_fn, "prune", None)
     progress = make_folder(job.folder / "progress", "--output_dir")
@@ -140,7 +141,7 @@ def fit(
         epoch, rest = divmod(steps.step, views)
         if not rest and epoch % settings.render_interval == 0:
             model.eval()
-            out = render_views(render, scene.cameras[watched[:1]], scene.image_size[::-1])
+            out = render_views(render, scene.cameras[watched[:1]], (width, height))
             save_png(
                 progress / f"epoch_{epoch:04d}.png", as_picture(out["feature" if "feature" in out else "color"])[0]
             )
@@ -172,6 +173,6 @@ def last_loss(steps: Steps) -> dict[str, float]:
 def spiral(scene: PosedImages, count: int) -> PerspectiveCameras:
     """Cameras on the course's circle around a scene whose box is known, else some of the scene's own."""
     if scene.bounds is not None:
-        return create_surround_cameras(4.0, count, up=(0.0, 0.0, 1.0), focal_length=2.0)
+        return create_surround_cameras(4.0, count, up=(0.0, 0.0, 1.0), focal_length=2.8)
     views = torch.arange(count) * len(scene.cameras) // count
     return scene.cameras[views]

@@ -35,6 +35,8 @@ class OccupancyGrid(nn.Module):
         resolution: cells along each side, R. Cell (x, y, z) is number x + R (y + R z).
     """
 
+    first_block = 1  # of the first time that cells go
+
     def __init__(self, bounds: Tensor, resolution: int = 64):
         super().__init__()
         self.resolution = resolution
@@ -86,14 +88,21 @@ class OccupancyGrid(nn.Module):
         self.seen.scatter_reduce_(0, self.cell(points), weights.detach(), "amax")
 
     @torch.no_grad()
-    def prune(self, threshold: float) -> None:
+    def prune(self, threshold: float, block: int = 1) -> None:
         """Keep the cells where a sample had more weight than this since the last time, and their neighbours.
 
         Cells inside a solid, or behind it, go as well as those in the air: no ray sees them.
+
+        Args:
+            block: cells along each side of the blocks that stay or go together, where rays were too few for cells.
         """
         R = self.resolution
-        near = functional.max_pool3d((self.seen > threshold).float().view(1, 1, R, R, R), 3, 1, 1)
-        self.filled = (near.view(-1) > 0) & self.possible
+        weighty = (self.seen > threshold).float().view(1, 1, R, R, R)
+        if block > 1:
+            blocks = functional.max_pool3d(weighty, block, ceil_mode=True)
+            weighty = functional.interpolate(blocks, scale_factor=block)[..., :R, :R, :R]
+        near = functional.max_pool3d(weighty, 3, 1, 1)
+        self.filled = (near.reshape(-1) > 0) & self.possible
         self.seen.zero_()
 
     @torch.no_grad()

@@ -33,7 +33,7 @@ class PackedField(nn.Module):
     def prune(self, step: int) -> None:
         """After training step ``step``: now and then drop the cells in which no sample has weight."""
         if step == self.prune_first or step > self.prune_first and step % self.prune_every == 0:
-            self.occupancy.prune(self.empty)
+            self.occupancy.prune(self.empty, self.occupancy.first_block if step == self.prune_first else 1)
 
     def groups(self, lr: float) -> list[dict]:
         """Parameter groups of an optimiser: the tables learn faster than the network."""
@@ -59,6 +59,11 @@ class PackedRenderer(nn.Module):
         super().__init__()
         self.chunk_size, self.near, self.far = cfg.chunk_size, near, far
         self.background = 1.0 if cfg.white_background else 0.0
+        self.register_buffer("samples_per_ray", torch.zeros(()))  # lately, in training
+
+    def rays_for(self, samples: int, most: int) -> int:
+        """How many rays to train on, at most ``most``, to take about ``samples`` samples."""
+        return max(1, min(most, int(samples / max(float(self.samples_per_ray), 1.0))))
 
     def ask(self, field: PackedField, samples: PackedSamples, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Densities (M,) and colours (M, 3) of samples on rays with unit directions (P, 3)."""
@@ -76,6 +81,7 @@ class PackedRenderer(nn.Module):
         weights, opacity = packed_weights(density, samples.deltas, samples.ray, count)
         if self.training:
             field.occupancy.note(samples.points, weights)
+            self.samples_per_ray.copy_(torch.tensor(len(samples.ray) / max(count, 1)))
         values = per_ray(weights, torch.cat((color, samples.lengths[:, None]), 1), samples.ray, count)
         color = values[:, :3] + (1.0 - opacity[:, None]) * self.background
         return {self.shown: color, "depth": values[:, 3:], "opacity": opacity[:, None]}

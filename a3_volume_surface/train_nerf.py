@@ -29,7 +29,8 @@ def train_nerf(job: Job) -> None:
     own = model.renderer.background
 
     def losses(step: int) -> dict[str, Tensor]:
-        rays, colors, alpha = batches.draw(settings.batch_size)
+        count = model.renderer.rays_for(cfg.sampler.n_samples, settings.batch_size) if grid else settings.batch_size
+        rays, colors, alpha = batches.draw(count)
         out = model(rays)
         terms = {"color": functional.mse_loss(*composited(out, colors, alpha, own))}
         if "coarse" in out:

@@ -1,9 +1,12 @@
 """The feature grid against a slow twin; the occupancy grid against what it must not lose."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from a3_volume_surface.feature_grid import STRIDES, FeatureGrid, resolutions_between, scatter_rows
+from a3_volume_surface.grid_field import OccupancyRenderer
 from a3_volume_surface.occupancy import OccupancyGrid
 from common.p3d import PerspectiveCameras, look_at_view_transform
 
@@ -132,3 +135,18 @@ def test_pruning_keeps_cells_with_weight_and_their_neighbours():
     field.prune(0.01)
     assert field.filled.sum() == 27 and field.filled[field.cell(torch.tensor([[0.44, 0.44, 0.44]]))]
     assert not field.seen.any()
+
+
+def test_blocks_stay_or_go_together():
+    field = OccupancyGrid(torch.tensor([[0.0] * 3, [1.0] * 3]), 10)
+    field.note(torch.tensor([[0.45, 0.05, 0.85]]), torch.tensor([0.5]))  # of blocks of 4 the second, first and third
+    field.prune(0.01, block=4)
+    kept = field.filled.view(10, 10, 10)  # by z, y, x
+    assert kept[7:, :5, 3:9].all() and kept.sum() == 3 * 5 * 6  # and the cells beside the block
+
+
+def test_rays_are_as_many_as_samples_allow():
+    renderer = OccupancyRenderer(SimpleNamespace(chunk_size=10, white_background=False), 0.0, 10.0)
+    assert renderer.rays_for(1000, 64) == 64  # nothing known as yet
+    renderer.samples_per_ray.fill_(50.0)
+    assert renderer.rays_for(1000, 64) == 20 and renderer.rays_for(10, 64) == 1
