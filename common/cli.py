@@ -99,6 +99,14 @@ def positive_float(text: str) -> float:
     return value
 
 
+def non_negative_float(text: str) -> float:
+    """argparse type of a finite number of at least 0."""
+    try:
+        return 0.0 if float(text) == 0 else positive_float(text)
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0") from None
+
+
 def frames_per_second(text: str) -> float:
     """argparse type of a GIF's frames per second: above 0, and at most 50, the most that players honour."""
     value = positive_float(text)

@@ -2,11 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
-import os
-import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +9,7 @@ from tqdm import tqdm
 
 from common.cli import UserError
 from common.data.cloud_set import PointCloudSet, Splits
+from common.data.making import DONE, in_processes, make_once
 from common.data.npy import open_npy
 from common.outputs import data_folder, require_space, write_json
 from common.shapes import sample_shape
@@ -45,13 +41,13 @@ def load_embedded(
     sizes = sizes or (SPLITS if task == "cls" else SEG_SPLITS)
     name = f"embedded_{task}_v{VERSION}_seed{seed}_{'-'.join(str(sizes[s]) for s in SPLITS)}x{num_points}"
     folder = data_folder(data_dir) / name
-    if not (folder / "done.json").exists():
-        _generate(folder, task, seed, sum(sizes.values()), num_points)
+    if not (folder / DONE).exists():
+        make_once(folder, lambda making: _generate(making, task, seed, sum(sizes.values()), num_points))
     try:
         points, labels = (open_npy(folder / f"{name}.npy") for name in ("points", "labels"))
     except UserError as error:
         raise UserError(f"{error}; this is a cache: delete {folder} to make it again") from None
-    fingerprint = json.loads((folder / "done.json").read_text())["fingerprint"]
+    fingerprint = json.loads((folder / DONE).read_text())["fingerprint"]
     source = f"embedded {task} set (seed {seed}): " + ", ".join(f"{n} {s}" for s, n in sizes.items())
     source += f" procedural {'/'.join(CLASSES) if task == 'cls' else 'chair'} clouds of {num_points} points"
     ends = np.cumsum([sizes[s] for s in SPLITS])
@@ -65,10 +61,7 @@ def load_embedded(
 
 
 def _generate(folder: Path, task: str, seed: int, count: int, num_points: int) -> None:
-    """Make all clouds into memory-mapped files, in a folder of this process that takes its name when it is complete."""
-    final, folder = folder, folder.with_name(f"{folder.name}.making{os.getpid()}")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Make all clouds into memory-mapped files."""
     shapes = {"points": (count, num_points, 3), "labels": (count,) if task == "cls" else (count, num_points)}
     types = {"points": np.float32, "labels": np.int64 if task == "cls" else np.uint8}
     needed = sum(int(np.prod(shapes[name])) * np.dtype(types[name]).itemsize for name in shapes)
@@ -77,38 +70,12 @@ def _generate(folder: Path, task: str, seed: int, count: int, num_points: int) -
         np.lib.format.open_memmap(folder / f"{name}.npy", "w+", types[name], shape)
     jobs = [(str(folder), task, seed, start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     with tqdm(total=count, desc=f"making the embedded {task} set", unit="cloud") as bar:
-        for made in _run_all(jobs):
+        for made in in_processes(_make_chunk, jobs):
             bar.update(made)
     digest = hashlib.sha256()
     for name in shapes:
         digest.update((folder / f"{name}.npy").read_bytes())
-    write_json(folder / "done.json", {"fingerprint": digest.hexdigest()[:16]})
-    if (final / "done.json").exists():  # another process was faster; the clouds are the same
-        shutil.rmtree(folder)
-        return
-    shutil.rmtree(final, ignore_errors=True)
-    folder.rename(final)
-
-
-def _run_all(jobs):
-    """Yield how many clouds each job made; in processes of their own where there is more than one core.
-
-    Processes cannot start from a script that keeps its work outside ``if __name__ == "__main__"``: then the jobs that
-    are left run here.
-    """
-    workers = min(os.cpu_count() or 1, 8, len(jobs))
-    if workers >= 2 and len(jobs) >= 8:
-        left = set(jobs)
-        try:
-            with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-                futures = {pool.submit(_make_chunk, job): job for job in jobs}
-                for future in as_completed(futures):
-                    yield future.result()
-                    left.discard(futures[future])
-            return
-        except BrokenProcessPool:
-            jobs = sorted(left)
-    yield from map(_make_chunk, jobs)
+    write_json(folder / DONE, {"fingerprint": digest.hexdigest()[:16]})
 
 
 def _make_chunk(job: tuple[str, str, int, int, int]) -> int:

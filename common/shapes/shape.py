@@ -76,6 +76,16 @@ class Shape:
         """
         return torch.stack([part.sdf(points) for part in self.parts]).amin(0)
 
+    def contains(self, points: torch.Tensor, margin: float = 0.0) -> torch.Tensor:
+        """(N,) bool: which points (N, 3) lie deeper inside one of the parts than ``margin``."""
+        inside = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        for part in self.parts:
+            low, high = (points.new_tensor(corner) for corner in (part.mesh[0].min(0), part.mesh[0].max(0)))
+            near = ((points > low - part.slack) & (points < high + part.slack)).all(1) & ~inside
+            near = near.nonzero()[:, 0]
+            inside[near] = part.contains(points[near], margin)
+        return inside
+
     def nearest_label(self, points: torch.Tensor) -> torch.Tensor:
         """(N,) int64: the label of the part whose surface is nearest to (or deepest around) each point (N, 3)."""
         labels = torch.tensor([part.label for part in self.parts], device=points.device)

@@ -1,0 +1,45 @@
+"""Data sets that are made once: by several processes, in a folder that takes its name when it is complete."""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+DONE = "done.json"  # is there when the folder is complete
+
+
+def make_once(final: Path, build: Callable[[Path], None]) -> None:
+    """Let ``build`` fill a folder of this process, ``DONE`` last; then give it the name ``final``."""
+    folder = final.with_name(f"{final.name}.making{os.getpid()}")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    build(folder)
+    if (final / DONE).exists():  # another process was faster; what it made is the same
+        shutil.rmtree(folder)
+        return
+    shutil.rmtree(final, ignore_errors=True)
+    folder.rename(final)
+
+
+def in_processes(work: Callable, jobs: Sequence) -> Iterator:
+    """Yield ``work(job)`` of each job, in any order; in processes of their own where there is more than one core.
+
+    Processes cannot start from a script that keeps its work outside ``if __name__ == "__main__"``: then the jobs that
+    are left run here.
+    """
+    workers = min(os.cpu_count() or 1, 8, len(jobs))
+    if workers >= 2 and len(jobs) >= 8:
+        left = dict.fromkeys(range(len(jobs)))
+        try:
+            with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+                futures = {pool.submit(work, job): number for number, job in enumerate(jobs)}
+                for future in as_completed(futures):
+                    yield future.result()
+                    del left[futures[future]]
+            return
+        except BrokenProcessPool:
+            jobs = [jobs[number] for number in left]
+    yield from map(work, jobs)
