@@ -168,5 +168,6 @@ TRAINING = {
     "max_minutes": (optional(positive), None),
     "inter_weight": (not_negative, 0.1),
     "eikonal_weight": (not_negative, 0.02),
+    "distortion_weight": (not_negative, 0.0),
     "bounds": (bounds, [[-4.0] * 3, [4.0] * 3]),
 }

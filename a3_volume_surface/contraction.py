@@ -6,7 +6,8 @@ from torch import Tensor
 from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
 from common.p3d import PerspectiveCameras
 
-NEAR, FAR = 0.1, 50.0  # ends of rays, in units of the scene's radius
+NEAR, FAR = 0.3, 50.0  # ends of rays, in units of the scene's radius
+THIN = 0.2  # optical depth of a radius, before training
 CLOSE = 2.0  # so far along a ray, in radii, steps are equal; beyond they grow with the distance
 
 
@@ -42,6 +43,11 @@ class ContractedGrid(OccupancyGrid):
     def unit(self, points: Tensor) -> Tensor:
         """Points (..., 3) as coordinates in [0, 1]^3 of the cube around contracted space."""
         return contract((points - self.centre) / self.radius) / 4.0 + 0.5
+
+    @property
+    def fog(self) -> float:
+        """The density everywhere before training: thin, or what is near the cameras would hide all else."""
+        return THIN / self.radius
 
     def edges(self, step: float) -> Tensor:
         """Lengths (K + 1,) at which the stretches of all rays begin and end: equal ones first, then growing."""

@@ -4,6 +4,7 @@ After Mueller et al., Instant Neural Graphics Primitives (SIGGRAPH 2022), with t
 of wide features, and a density that is linear in the features, so that it costs no network.
 """
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -13,8 +14,6 @@ from a3_volume_surface.feature_grid import FeatureGrid
 from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
 from a3_volume_surface.packed import PackedField, PackedRenderer
 from common.p3d import HarmonicEmbedding
-
-START = 1.0  # logarithm of the density everywhere before training: fog, so that all that may be there is seen
 
 
 class GridRadianceField(PackedField):
@@ -36,7 +35,7 @@ class GridRadianceField(PackedField):
         width, hidden = self.grid.output_dim, cfg.n_hidden_neurons
         self.log_density = nn.Linear(width, 1)
         nn.init.constant_(self.log_density.weight, 1.0)
-        nn.init.constant_(self.log_density.bias, START)
+        nn.init.constant_(self.log_density.bias, math.log(space.fog))
         self.first = nn.Linear(width + directional, hidden)
         self.rest = nn.Sequential(nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 3), nn.Sigmoid())
 

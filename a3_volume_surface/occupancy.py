@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from common.p3d import PerspectiveCameras
 
+FOG = 6.5  # optical depth along the longest side of a box, before training
+
 
 @dataclass
 class PackedSamples:
@@ -44,6 +46,11 @@ class OccupancyGrid(nn.Module):
         self.register_buffer("possible", torch.ones(resolution**3, dtype=torch.bool))
         self.register_buffer("filled", torch.ones(resolution**3, dtype=torch.bool))
         self.register_buffer("seen", torch.zeros(resolution**3))
+
+    @property
+    def fog(self) -> float:
+        """The density everywhere before training: enough that all that may be there is seen."""
+        return FOG / float((self.bounds[1] - self.bounds[0]).amax())
 
     def unit(self, points: Tensor) -> Tensor:
         """Points (..., 3) as coordinates in [0, 1]^3 of the box."""

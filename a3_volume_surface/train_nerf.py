@@ -33,6 +33,8 @@ def train_nerf(job: Job) -> None:
         rays, colors, alpha = batches.draw(count)
         out = model(rays)
         terms = {"color": functional.mse_loss(*composited(out, colors, alpha, own))}
+        if settings.distortion_weight and "distortion" in out:
+            terms["distortion"] = settings.distortion_weight * out["distortion"].mean()
         if "coarse" in out:
             first = {**out, "feature": out["coarse"]}
             terms["coarse color"] = functional.mse_loss(*composited(first, colors, alpha, own))
