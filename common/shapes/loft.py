@@ -1,0 +1,170 @@
+"""Lofts: solids between polygons of a stack of parallel planes, as hulls, wings and fuselages are drawn."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from common.shapes.polygon import signed_area, triangulate
+from common.shapes.primitive import MeshArrays, Primitive, grid_faces, real_faces
+
+CHUNK = 2**21  # pairs of a point and a corner or face that are looked at together, to bound memory
+
+
+@dataclass(frozen=True)
+class Loft(Primitive):
+    """Polygons ``sections`` (S, K, 2), each in its plane z = ``levels[s]``; corner k of each joins k of the next.
+
+    The faces between two sections are triangles, so the solid is a polyhedron and its distance is exact. Sections may
+    be concave and may repeat a corner, but must not cross themselves, nor fold back on the way to the next one. The
+    first and the last are closed by flat caps; either may shrink to a point.
+
+    Raises:
+        ValueError: fewer than two sections, or levels that do not rise.
+    """
+
+    levels: tuple[float, ...]
+    sections: tuple[tuple[tuple[float, float], ...], ...]
+
+    def __post_init__(self):
+        if len(self.levels) < 2 or len(self.levels) != len(self.sections) or not (np.diff(self.levels) > 0).all():
+            raise ValueError(f"{len(self.sections)} sections at the levels {self.levels}: two or more, rising")
+
+    @cached_property
+    def _rings(self) -> np.ndarray:
+        """The sections (S, K, 2), counter-clockwise."""
+        rings = np.asarray(self.sections, float)
+        return rings if sum(signed_area(ring) for ring in rings) > 0 else rings[:, ::-1].copy()
+
+    @cached_property
+    def _slabs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where the edges between two levels leave the lower one, and how far they go: (S-1, 2K, 2) each.
+
+        They are the edges from corner to like corner and, in turn with them, the diagonals of the quads.
+        """
+        low, high = self._rings[:-1], self._rings[1:]
+        ends = np.stack([high, np.roll(high, -1, 1)], 2).reshape(len(low), -1, 2)
+        starts = np.repeat(low, 2, 1)
+        return starts, ends - starts
+
+    def sdf(self, points):
+        with torch.no_grad():
+            foot, inside = self._closest(points), self._sectioned(points, None)
+        distance = (points - foot).square().sum(1).clamp_min(1e-24).sqrt()
+        return torch.where(inside, -distance, distance)
+
+    def contains(self, points, margin):
+        """Inside, and by ``margin`` within the section through the point: cheaper than the distance.
+
+        That holds for all points deeper than ``margin`` and for none outside.
+        """
+        return self._sectioned(points, margin)
+
+    def _sectioned(self, points: torch.Tensor, margin: float | None) -> torch.Tensor:
+        """(N,) bool: inside the section at the point's own level, by more than ``margin`` if there is one."""
+        inside = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        gap = margin or 0.0
+        low, high = points.new_tensor(self._rings.min((0, 1)) + gap), points.new_tensor(self._rings.max((0, 1)) - gap)
+        levels = points.new_tensor(self.levels)
+        near = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(1)
+        near = torch.nonzero(near & (points[:, 2] > levels[0] + gap) & (points[:, 2] < levels[-1] - gap))[:, 0]
+        starts, ways = (points.new_tensor(a) for a in self._slabs)
+        for rows in near.split(max(1, CHUNK // starts.shape[1])):
+            x, y, z = points[rows].T.contiguous()
+            slab = (torch.searchsorted(levels, z) - 1).clamp(0, len(levels) - 2)
+            share = (z - levels[slab]) / (levels[slab + 1] - levels[slab])
+            ax, ay = (starts[slab] + share[:, None, None] * ways[slab]).unbind(2)
+            bx, by = ax.roll(-1, 1), ay.roll(-1, 1)
+            x, y = x[:, None], y[:, None]
+            crosses = ((ay > y) != (by > y)) & (x < ax + (y - ay) * (bx - ax) / torch.where(by == ay, 1.0, by - ay))
+            found = torch.nonzero(crosses.sum(1) % 2 == 1)[:, 0]
+            if margin:
+                found = found[_beyond(x[found], y[found], ax[found], ay[found], margin)]
+            inside[rows[found]] = True
+        return inside
+
+    def _closest(self, points: torch.Tensor) -> torch.Tensor:
+        """The nearest surface points (N, 3): from the nearest corner on, slab by slab where one may lie nearer."""
+        verts, faces, _ = self._mesh
+        corners = points.new_tensor(verts)
+        nearest = [torch.cdist(part, corners).argmin(1) for part in points.split(max(1, CHUNK // len(corners)))]
+        foot = corners[torch.cat(nearest)] if nearest else points
+        best = (points - foot).square().sum(1)
+        for group in self._groups(verts, faces):
+            triangles = points.new_tensor(verts[group])
+            low, high = triangles.amin((0, 1)), triangles.amax((0, 1))
+            reach = (points - points.clamp(low, high)).square().sum(1)
+            for rows in torch.nonzero(reach < best)[:, 0].split(max(1, CHUNK // (4 * len(group)))):
+                at = _nearest_of_triangles(points[rows], triangles)
+                squared = (points[rows] - at).square().sum(1)
+                better = squared < best[rows]
+                foot[rows[better]], best[rows[better]] = at[better], squared[better]
+        return foot
+
+    def _groups(self, verts: np.ndarray, faces: np.ndarray) -> Iterator[np.ndarray]:
+        """The faces (F, 3), those of each slab and of each cap together."""
+        height = verts[:, 2][faces]
+        owner = np.searchsorted(self.levels, height.min(1)) * 2 + (np.ptp(height, axis=1) > 0)
+        for number in np.unique(owner):
+            yield faces[owner == number]
+
+    @cached_property
+    def _mesh(self) -> MeshArrays:
+        rings, levels = self._rings, np.asarray(self.levels, float)
+        count, corners = rings.shape[:2]
+        closed = np.concatenate([rings, rings[:, :1]], 1)
+        height = np.broadcast_to(levels[:, None, None], (count, corners + 1, 1))
+        sides = np.concatenate([closed, height], 2).reshape(-1, 3)
+        u, v = np.meshgrid(np.linspace(0, 1, corners + 1), (levels - levels[0]) / np.ptp(levels))
+        verts, uvs = [sides], [np.stack([u.ravel(), v.ravel()], 1)]
+        faces, start = [real_faces(sides, grid_faces(count, corners + 1, flip=True))], len(sides)
+        low, size = rings.min((0, 1)), np.ptp(rings, axis=(0, 1)).clip(1e-9)
+        for ring, level, flip in ((rings[0], levels[0], True), (rings[-1], levels[-1], False)):
+            flat, cap = _cap(ring)
+            verts.append(np.column_stack([flat, np.full(len(flat), level)]))
+            uvs.append((flat - low) / size)
+            faces.append((cap[:, ::-1] if flip else cap) + start)
+            start += len(flat)
+        return np.concatenate(verts), np.concatenate(faces), np.concatenate(uvs)
+
+    def mesh(self):
+        return self._mesh
+
+
+def _cap(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (V, 2) and triangles (F, 3) that fill a counter-clockwise ring (K, 2): a fan where its middle allows."""
+    flat = ring[np.abs(ring - np.roll(ring, 1, 0)).max(1) > 1e-9 * max(float(np.abs(ring).max()), 1e-30)]
+    if len(flat) < 3:
+        return np.empty((0, 2)), np.empty((0, 3), int)
+    middle = (flat.min(0) + flat.max(0)) / 2
+    one, two = flat - middle, np.roll(flat, -1, 0) - middle
+    if (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).min() <= 1e-9 * np.ptp(flat, axis=0).max() ** 2:
+        return flat, triangulate(flat)
+    index = np.arange(len(flat))
+    return np.concatenate([flat, middle[None]]), np.stack([index, np.roll(index, -1), np.full(len(flat), len(flat))], 1)
+
+
+def _beyond(x, y, ax, ay, margin: float) -> torch.Tensor:
+    """(N,) bool: which points (N, 1) lie farther than ``margin`` from all edges of their own polygons (N, K)."""
+    ex, ey = ax.roll(-1, 1) - ax, ay.roll(-1, 1) - ay
+    dx, dy = x - ax, y - ay
+    along = ((dx * ex + dy * ey) / (ex * ex + ey * ey).clamp_min(1e-20)).clamp(0.0, 1.0)
+    return ((dx - along * ex).square() + (dy - along * ey).square()).amin(1) > margin**2
+
+
+def _nearest_of_triangles(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
+    """The nearest points (N, 3), of triangles (F, 3, 3), to points (N, 3)."""
+    edges = triangles.roll(-1, 1) - triangles
+    normal = torch.linalg.cross(edges[:, 0], edges[:, 1])
+    area = normal.square().sum(1).clamp_min(1e-30)
+    offset = points[:, None, None] - triangles  # (N, F, 3, 3)
+    along = ((offset * edges).sum(3) / edges.square().sum(2).clamp_min(1e-20)).clamp(0, 1)
+    rims = triangles + along[..., None] * edges
+    height = (offset[:, :, 0] * normal).sum(2) / area
+    within = ((torch.linalg.cross(edges, normal[:, None].expand_as(edges)) * offset).sum(3) <= 0).all(2)
+    feet = torch.cat([rims, (points[:, None] - height[..., None] * normal)[:, :, None]], 2)
+    squared = (points[:, None, None] - feet).square().sum(3)
+    squared[..., 3].masked_fill_(~within, torch.inf)
+    return feet.flatten(1, 2)[torch.arange(len(points), device=points.device), squared.flatten(1).argmin(1)]
