@@ -85,10 +85,10 @@ class Frame:
 def add_body(b: Builder, f: Frame) -> None:
     """The painted hull with its wheel wells, and an open tub where there is one."""
     half = f.length / 2
-    ends = f.blend * np.array([0.0, 0.35, 0.62, 0.82, 0.94, 1.0])
+    ends = f.blend * np.array([0.0, 0.4, 0.7, 0.9, 1.0])
     levels = [half - f.blend + ends, f.blend - half - ends, f.deck[:, 0]]
     for axle in (f.front, f.rear):
-        turn = np.linspace(0, np.pi, 11)
+        turn = np.linspace(0, np.pi, 10)
         levels += [axle + f.arch * np.cos(turn), np.array([axle - f.arch - 0.004, axle + f.arch + 0.004])]
     if f.tub:
         levels.append(np.array([f.tub[0], f.tub[0] + 0.01, f.tub[1] - 0.01, f.tub[1]]))
@@ -125,7 +125,9 @@ def _hull_section(f: Frame, z: float) -> np.ndarray:
     inside = 0.84 * rim
     crown = f.crown if tub == high else 0.0
     top = [(rim, edge), (0.93 * rim, high + 0.6 * (edge - high)), (inside, high), (inside, tub)]
-    return mirrored([(inner, low), (inner, arch), *zip(BULGE * width, y, strict=True), *top, (0.5 * inside, tub + crown)])
+    return mirrored(
+        [(inner, low), (inner, arch), *zip(BULGE * width, y, strict=True), *top, (0.5 * inside, tub + crown)]
+    )
 
 
 def _cabin_edge(f: Frame, z: float) -> tuple[float, float, float, float]:
@@ -149,7 +151,9 @@ def add_glass(b: Builder, f: Frame) -> None:
         high, r, x, inner = _cabin_edge(f, z)
         base = f.top(z)
         foot = [(f.pane(z, base), base - 0.1), (f.pane(z, base), min(base, high - 1.01 * r))]
-        sections.append(mirrored([*foot, (x, high - r), (x - 0.26 * r, high - 0.3 * r), (inner, high), _crest(f, inner, high)]))
+        sections.append(
+            mirrored([*foot, (x, high - r), (x - 0.26 * r, high - 0.3 * r), (inner, high), _crest(f, inner, high)])
+        )
     b.loft(WINDOW, "z", levels, sections, material=GLASS)
 
 
@@ -184,7 +188,10 @@ def add_pillars(b: Builder, f: Frame, start: float, stop: float, depths: tuple[f
         high, r, x, inner = _cabin_edge(f, z)
         depth = np.interp(z, (start, stop), depths)
         low = min(max(high - depth, f.top(z) - 0.09), high - 1.05 * r)
-        outer = [(f.pane(z, low) + PROUD, low), (f.pane(z, max(low, f.top(z) - 1e-3)) + PROUD, max(low, f.top(z) - 1e-3))]
+        outer = [
+            (f.pane(z, low) + PROUD, low),
+            (f.pane(z, max(low, f.top(z) - 1e-3)) + PROUD, max(low, f.top(z) - 1e-3)),
+        ]
         outer[1] = outer[1] if outer[1][1] < high - 1.02 * r else outer[0]
         edge = [(x + PROUD, high - r), (x - 0.26 * r + PROUD, high - 0.3 * r + PROUD), (inner, high + PROUD)]
         reach = max(inner - width, 0.02)
@@ -194,12 +201,8 @@ def add_pillars(b: Builder, f: Frame, start: float, stop: float, depths: tuple[f
         b.loft(CABIN, "z", levels, np.array(sections) * (s, 1), **more)
 
 
-def draw_frame(d: Draw, ranges: dict[str, tuple[float, float]], tub: str = "") -> Frame:
-    """Draw the dimensions of a car from its style's ranges (metres; heights of belt, nose and tail as shares).
-
-    Args:
-        tub: "bed" for one behind the cabin, "cockpit" for one in its place.
-    """
+def draw_frame(d: Draw, ranges: dict[str, tuple[float, float]]) -> Frame:
+    """Draw the dimensions of a car from its style's ranges (metres; heights of belt, nose and tail as shares)."""
     v = {name: d.uniform(*ends) for name, ends in ranges.items()}
     half, belt = v["length"] / 2, v["belt"] * v["height"]
     cowl, foot = half - v["hood"], v["deck"] - half
@@ -207,7 +210,12 @@ def draw_frame(d: Draw, ranges: dict[str, tuple[float, float]], tub: str = "") -
     face, drop = d.uniform(0.06, 0.16), d.uniform(0.1, 0.22)
     back = d.uniform(0.05, 0.1) if v["deck"] < 0.2 else d.uniform(0.06, 0.16)
     deck = [(-half, tail - d.uniform(0.06, 0.16)), (back - half, tail), (max(foot, 2 * back - half), max(tail, belt))]
-    deck += [(cowl, belt), (half - face - 0.25, 0.35 * belt + 0.65 * nose + 0.03), (half - face, nose), (half, nose - drop)]
+    deck += [
+        (cowl, belt),
+        (half - face - 0.25, 0.35 * belt + 0.65 * nose + 0.03),
+        (half - face, nose),
+        (half, nose - drop),
+    ]
     if deck[2][0] - deck[1][0] < 0.25:
         del deck[2]
     high = v["height"] - v.get("crown", 0.035)
@@ -216,7 +224,6 @@ def draw_frame(d: Draw, ranges: dict[str, tuple[float, float]], tub: str = "") -
     crest = screens[1] + (screens[0] - screens[1]) * d.uniform(0.25, 0.6)
     roof = [(foot, float(np.interp(foot, *np.transpose(deck)))), (screens[0], high - sag * v.get("slope", 1.0))]
     roof += [(crest, high), (screens[1], high - sag * 0.7), (cowl, belt)]
-    bed = (foot, None) if tub == "bed" else None
     front = half - v["overhang"]
     arch = radius * d.uniform(1.1, 1.18)
     return Frame(
@@ -237,5 +244,4 @@ def draw_frame(d: Draw, ranges: dict[str, tuple[float, float]], tub: str = "") -
         v["tumble"],
         v.get("fender", 0.0),
         d.uniform(0.015, 0.035),
-        (bed[0] * 0 + 0.07 - half, foot - 0.05, v["clearance"] + 0.42) if bed else None,
     )

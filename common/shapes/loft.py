@@ -39,15 +39,20 @@ class Loft(Primitive):
         return rings if sum(signed_area(ring) for ring in rings) > 0 else rings[:, ::-1].copy()
 
     @cached_property
+    def _box(self) -> list[list[float]]:
+        """The lowest and the highest corner (2, 2) of all sections."""
+        return [self._rings.min((0, 1)).tolist(), self._rings.max((0, 1)).tolist()]
+
+    @cached_property
     def _slabs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the edges between two levels leave the lower one, and how far they go: (S-1, 2K, 2) each.
+        """Where the edges between two levels leave the lower one, and how far they go: (S-1, 2, 2K) each.
 
         They are the edges from corner to like corner and, in turn with them, the diagonals of the quads.
         """
         low, high = self._rings[:-1], self._rings[1:]
         ends = np.stack([high, np.roll(high, -1, 1)], 2).reshape(len(low), -1, 2)
         starts = np.repeat(low, 2, 1)
-        return starts, ends - starts
+        return starts.transpose(0, 2, 1).copy(), (ends - starts).transpose(0, 2, 1).copy()
 
     def sdf(self, points):
         with torch.no_grad():
@@ -65,17 +70,20 @@ class Loft(Primitive):
     def _sectioned(self, points: torch.Tensor, margin: float | None) -> torch.Tensor:
         """(N,) bool: inside the section at the point's own level, by more than ``margin`` if there is one."""
         inside = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+        x, y, z = points.T.contiguous()
+        (left, low), (right, high) = self._box
         gap = margin or 0.0
-        low, high = points.new_tensor(self._rings.min((0, 1)) + gap), points.new_tensor(self._rings.max((0, 1)) - gap)
+        near = (z > self.levels[0] + gap) & (z < self.levels[-1] - gap)
+        near = torch.nonzero(near & (x > left + gap) & (x < right - gap) & (y > low + gap) & (y < high - gap))[:, 0]
+        if not len(near):
+            return inside
         levels = points.new_tensor(self.levels)
-        near = ((points[:, :2] >= low) & (points[:, :2] <= high)).all(1)
-        near = torch.nonzero(near & (points[:, 2] > levels[0] + gap) & (points[:, 2] < levels[-1] - gap))[:, 0]
         starts, ways = (points.new_tensor(a) for a in self._slabs)
-        for rows in near.split(max(1, CHUNK // starts.shape[1])):
+        for rows in near.split(max(1, CHUNK // starts.shape[2])):
             x, y, z = points[rows].T.contiguous()
             slab = (torch.searchsorted(levels, z) - 1).clamp(0, len(levels) - 2)
             share = (z - levels[slab]) / (levels[slab + 1] - levels[slab])
-            ax, ay = (starts[slab] + share[:, None, None] * ways[slab]).unbind(2)
+            ax, ay = torch.addcmul(starts[slab], share[:, None, None], ways[slab]).unbind(1)
             bx, by = ax.roll(-1, 1), ay.roll(-1, 1)
             x, y = x[:, None], y[:, None]
             crosses = ((ay > y) != (by > y)) & (x < ax + (y - ay) * (bx - ax) / torch.where(by == ay, 1.0, by - ay))
