@@ -66,7 +66,8 @@ _RANGES["suv"] = _like(
 )  # fmt: skip
 _RANGES["pickup"] = _like(
     "suv", length=(5.0, 5.8), width=(1.82, 2.05), height=(1.72, 1.95), deck=(1.45, 2.1), back=(0.06, 0.2),
-    radius=(0.37, 0.43), tail=(0.96, 1.0), base=(0.57, 0.62), clearance=(0.28, 0.4), tail_taper=(0.04, 0.1), belt=(0.6, 0.65),
+    radius=(0.37, 0.43), tail=(0.96, 1.0), base=(0.57, 0.62), clearance=(0.28, 0.4), tail_taper=(0.04, 0.1),
+    belt=(0.6, 0.65),
 )  # fmt: skip
 _RANGES["van"] = _like(
     "suv", length=(4.5, 5.7), width=(1.8, 2.05), height=(1.85, 2.5), radius=(0.31, 0.36), hood=(0.45, 0.9),
@@ -102,15 +103,15 @@ def _closed(b: Builder, d: Draw, f: Frame, doors: int, rear: tuple[float, float]
     add_glass(b, f)
     rail = d.uniform(0.07, 0.11)
     add_roof(b, f, rail)
-    add_pillars(b, f, f.screens[1] - 0.06, f.roof[-1, 0], (rail, 0.06), d.uniform(0.02, 0.05))
+    add_pillars(b, f, [(f.screens[1] - 0.06, rail), (f.roof[-1, 0], 0.06)], d.uniform(0.02, 0.05))
     foot, edge = f.roof[0, 0], f.screens[0]
     start = foot + d.uniform(*rear) * (edge - foot)
-    add_pillars(b, f, foot, start, (2.0, 2.0), thick)
     tall = f.roof[:, 1].max() - f.top(edge)
-    add_pillars(b, f, start - 0.02, max(edge, start) + d.uniform(0.05, 0.25), (0.95 * tall, rail), thick)
+    slant = max(edge, start) + d.uniform(0.05, 0.25)
+    add_pillars(b, f, [(foot, 2.0), (start, 2.0), (start + 0.02, tall), (slant, rail)], thick)
     splits = _splits(d, f, doors, start)
     for z in splits:
-        add_pillars(b, f, z - 0.035, z + 0.035, (2.0, 2.0), 0.01, material=DARK if d.chance(0.5) else b.material)
+        add_pillars(b, f, [(z - 0.035, 2.0), (z + 0.035, 2.0)], 0.01, material=DARK if d.chance(0.5) else b.material)
     add_mirrors(b, d, f)
     add_doors(b, d, f, [z + 0.14 for z in splits[: max(1, doors - 1)]])
     return ["four doors" if doors == 2 else "two doors"]
@@ -178,7 +179,7 @@ def _van(b: Builder, d: Draw, f: Frame) -> list[str]:
     _closed(b, d, f, 1 if boarded else d.integer(2, 3), (0.9, 1.1), d.uniform(0.04, 0.12))
     if boarded:  # boards instead of windows behind the front doors
         front = f.screens[1] - d.uniform(0.35, 0.8)
-        add_pillars(b, f, f.roof[0, 0], front, (2.0, 2.0), 0.05)
+        add_pillars(b, f, [(f.roof[0, 0], 2.0), (front, 2.0)], 0.05)
         return ["no rear windows"]
     return ["rear windows"]
 

@@ -175,19 +175,20 @@ def add_roof(b: Builder, f: Frame, rail: float, ends: Sequence[float] | None = N
     b.loft(CABIN, "z", levels, sections, **more)
 
 
-def add_pillars(b: Builder, f: Frame, start: float, stop: float, depths: tuple[float, float], width: float, **more):
-    """Painted strips along both upper edges of the cabin, from z = start to stop.
+def add_pillars(b: Builder, f: Frame, depths: Sequence[tuple[float, float]], width: float, **more) -> None:
+    """Painted strips along both upper edges of the cabin.
 
     Args:
-        depths: how far down the side they reach at start and at stop; more than the cabin is high: down to the body.
+        depths: knots (z, depth) from the rear end to the front end: how far down the side the strips reach; more than
+            the cabin is high is down to the body.
         width: how far over the top they reach, inwards from its rounded edge.
     """
-    levels = _cabin_levels(f, start, stop)
+    knots = np.asarray(depths, float)
+    levels = _cabin_levels(f, knots[0, 0], knots[-1, 0])
     sections = []
     for z in levels:
         high, r, x, inner = _cabin_edge(f, z)
-        depth = np.interp(z, (start, stop), depths)
-        low = min(max(high - depth, f.top(z) - 0.09), high - 1.05 * r)
+        low = min(max(high - np.interp(z, *knots.T), f.top(z) - 0.09), high - 1.05 * r)
         outer = [
             (f.pane(z, low) + PROUD, low),
             (f.pane(z, max(low, f.top(z) - 1e-3)) + PROUD, max(low, f.top(z) - 1e-3)),

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from common.shapes.polygon import signed_area, triangulate
+from common.shapes.polygon import triangulate
 from common.shapes.primitive import MeshArrays, Primitive, grid_faces, real_faces
 
 CHUNK = 2**21  # pairs of a point and a corner or face that are looked at together, to bound memory
@@ -36,23 +36,37 @@ class Loft(Primitive):
     def _rings(self) -> np.ndarray:
         """The sections (S, K, 2), counter-clockwise."""
         rings = np.asarray(self.sections, float)
-        return rings if sum(signed_area(ring) for ring in rings) > 0 else rings[:, ::-1].copy()
+        (x, y), (after_x, after_y) = np.moveaxis(rings, 2, 0), np.moveaxis(_after(rings), 2, 0)
+        return rings if (x * after_y - y * after_x).sum() > 0 else rings[:, ::-1].copy()
 
     @cached_property
-    def _box(self) -> list[list[float]]:
-        """The lowest and the highest corner (2, 2) of all sections."""
-        return [self._rings.min((0, 1)).tolist(), self._rings.max((0, 1)).tolist()]
+    def _slabs(self) -> np.ndarray:
+        """The edges between two levels, (S-1, 2K+1, 4): where each leaves the lower one, and how far it goes.
 
-    @cached_property
-    def _slabs(self) -> tuple[np.ndarray, np.ndarray]:
-        """Where the edges between two levels leave the lower one, and how far they go: (S-1, 2, 2K) each.
-
-        They are the edges from corner to like corner and, in turn with them, the diagonals of the quads.
+        They are the edges from corner to like corner and, in turn with them, the diagonals of the quads; the first
+        comes again at the end.
         """
         low, high = self._rings[:-1], self._rings[1:]
-        ends = np.stack([high, np.roll(high, -1, 1)], 2).reshape(len(low), -1, 2)
+        ends = np.stack([high, _after(high)], 2).reshape(len(low), -1, 2)
         starts = np.repeat(low, 2, 1)
-        return starts.transpose(0, 2, 1).copy(), (ends - starts).transpose(0, 2, 1).copy()
+        edges = np.concatenate([starts, ends - starts], 2)
+        return np.concatenate([edges, edges[:, :1]], 1)
+
+    def _table(self, like: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Of the type and on the device of ``like``: lowest and highest corner (3,), levels, :attr:`_slabs`, and what
+        of those belongs to y."""
+        key = like.dtype, like.device
+        if key not in self._tables:
+            low, high = self._rings.min((0, 1)), self._rings.max((0, 1))
+            box = [*low, self.levels[0]], [*high, self.levels[-1]]
+            slabs = self._slabs
+            values = (*box, self.levels, slabs, slabs[:, :, 1].copy(), slabs[:, :, 3].copy())
+            self._tables[key] = tuple(like.new_tensor(value) for value in values)
+        return self._tables[key]
+
+    @cached_property
+    def _tables(self) -> dict[tuple[torch.dtype, torch.device], tuple[torch.Tensor, ...]]:
+        return {}
 
     def sdf(self, points):
         with torch.no_grad():
@@ -70,27 +84,34 @@ class Loft(Primitive):
     def _sectioned(self, points: torch.Tensor, margin: float | None) -> torch.Tensor:
         """(N,) bool: inside the section at the point's own level, by more than ``margin`` if there is one."""
         inside = torch.zeros(len(points), dtype=torch.bool, device=points.device)
-        x, y, z = points.T.contiguous()
-        (left, low), (right, high) = self._box
+        low, high = self._table(points)[:2]
         gap = margin or 0.0
-        near = (z > self.levels[0] + gap) & (z < self.levels[-1] - gap)
-        near = torch.nonzero(near & (x > left + gap) & (x < right - gap) & (y > low + gap) & (y < high - gap))[:, 0]
+        near = torch.nonzero(((points > low + gap) & (points < high - gap)).all(1))[:, 0]
         if not len(near):
             return inside
-        levels = points.new_tensor(self.levels)
-        starts, ways = (points.new_tensor(a) for a in self._slabs)
-        for rows in near.split(max(1, CHUNK // starts.shape[2])):
-            x, y, z = points[rows].T.contiguous()
-            slab = (torch.searchsorted(levels, z) - 1).clamp(0, len(levels) - 2)
-            share = (z - levels[slab]) / (levels[slab + 1] - levels[slab])
-            ax, ay = torch.addcmul(starts[slab], share[:, None, None], ways[slab]).unbind(1)
-            bx, by = ax.roll(-1, 1), ay.roll(-1, 1)
-            x, y = x[:, None], y[:, None]
-            crosses = ((ay > y) != (by > y)) & (x < ax + (y - ay) * (bx - ax) / torch.where(by == ay, 1.0, by - ay))
-            found = torch.nonzero(crosses.sum(1) % 2 == 1)[:, 0]
-            if margin:
-                found = found[_beyond(x[found], y[found], ax[found], ay[found], margin)]
-            inside[rows[found]] = True
+        for rows in near.split(max(1, CHUNK // (2 * self._rings.shape[1]))):
+            inside[rows] = self._within(points[rows], margin)
+        return inside
+
+    def _within(self, points: torch.Tensor, margin: float | None) -> torch.Tensor:
+        """As :meth:`_sectioned`, for points between the first level and the last."""
+        x, y, z = points.T.contiguous()
+        levels, slabs, start, way = self._table(points)[2:]
+        above = torch.searchsorted(levels, z).clamp_(1, len(levels) - 1)
+        slab, low = above - 1, levels[above - 1]
+        share = (z - low) / (levels[above] - low)
+        over = torch.addcmul(start[slab], share[:, None], way[slab]) > y[:, None]
+        row, edge = torch.nonzero(over[:, 1:] != over[:, :-1], as_tuple=True)  # a ray along x can cross only these
+        at, part = slab[row], share[row, None]
+        a, b = slabs[at, edge], slabs[at, edge + 1]
+        (ax, ay), (bx, by) = ((c[:, :2] + part * c[:, 2:]).unbind(1) for c in (a, b))
+        crosses = x[row] < ax + (y[row] - ay) * (bx - ax) / (by - ay)
+        inside = torch.bincount(row[crosses], minlength=len(points)) % 2 == 1
+        if margin:
+            found = torch.nonzero(inside)[:, 0]
+            edges = slabs[slab[found]]
+            edges = edges[..., :2] + share[found, None, None] * edges[..., 2:]
+            inside[found] = _beyond(points[found, None, :2], edges, margin)
         return inside
 
     def _closest(self, points: torch.Tensor) -> torch.Tensor:
@@ -141,25 +162,30 @@ class Loft(Primitive):
         return self._mesh
 
 
+def _after(rings: np.ndarray) -> np.ndarray:
+    """The corner after each corner of closed rings (..., K, 2)."""
+    return np.concatenate([rings[..., 1:, :], rings[..., :1, :]], -2)
+
+
 def _cap(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners (V, 2) and triangles (F, 3) that fill a counter-clockwise ring (K, 2): a fan where its middle allows."""
-    flat = ring[np.abs(ring - np.roll(ring, 1, 0)).max(1) > 1e-9 * max(float(np.abs(ring).max()), 1e-30)]
+    flat = ring[np.abs(ring - _after(ring)).max(1) > 1e-9 * max(float(np.abs(ring).max()), 1e-30)]
     if len(flat) < 3:
         return np.empty((0, 2)), np.empty((0, 3), int)
     middle = (flat.min(0) + flat.max(0)) / 2
-    one, two = flat - middle, np.roll(flat, -1, 0) - middle
+    one, two = flat - middle, _after(flat) - middle
     if (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).min() <= 1e-9 * np.ptp(flat, axis=0).max() ** 2:
         return flat, triangulate(flat)
     index = np.arange(len(flat))
-    return np.concatenate([flat, middle[None]]), np.stack([index, np.roll(index, -1), np.full(len(flat), len(flat))], 1)
+    return np.vstack([flat, middle]), np.column_stack([index, (index + 1) % len(flat), np.full(len(flat), len(flat))])
 
 
-def _beyond(x, y, ax, ay, margin: float) -> torch.Tensor:
-    """(N,) bool: which points (N, 1) lie farther than ``margin`` from all edges of their own polygons (N, K)."""
-    ex, ey = ax.roll(-1, 1) - ax, ay.roll(-1, 1) - ay
-    dx, dy = x - ax, y - ay
-    along = ((dx * ex + dy * ey) / (ex * ex + ey * ey).clamp_min(1e-20)).clamp(0.0, 1.0)
-    return ((dx - along * ex).square() + (dy - along * ey).square()).amin(1) > margin**2
+def _beyond(points: torch.Tensor, corners: torch.Tensor, margin: float) -> torch.Tensor:
+    """(N,) bool: which points (N, 1, 2) lie farther than ``margin`` from polygons of their own (N, K+1, 2), closed."""
+    starts, edges = corners[:, :-1], corners[:, 1:] - corners[:, :-1]
+    offset = points - starts
+    along = ((offset * edges).sum(2) / edges.square().sum(2).clamp_min(1e-20)).clamp(0.0, 1.0)
+    return (offset - along[..., None] * edges).square().sum(2).amin(1) > margin**2
 
 
 def _nearest_of_triangles(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
