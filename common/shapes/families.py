@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from common.shapes.airplane import STYLES as AIRPLANE_STYLES
+from common.shapes.airplane import sample_airplane
 from common.shapes.car import STYLES as CAR_STYLES
 from common.shapes.car import sample_car
 from common.shapes.chair import STYLES as CHAIR_STYLES
@@ -19,12 +21,14 @@ FAMILIES: dict[str, Callable[..., Shape]] = {
     "vase": sample_vase,
     "lamp": sample_lamp,
     "car": sample_car,
+    "airplane": sample_airplane,
 }
 STYLES: dict[str, dict[str, float]] = {
     "chair": CHAIR_STYLES,
     "vase": VASE_STYLES,
     "lamp": LAMP_STYLES,
     "car": CAR_STYLES,
+    "airplane": AIRPLANE_STYLES,
 }
 
 

@@ -182,10 +182,11 @@ def _cap(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _beyond(points: torch.Tensor, corners: torch.Tensor, margin: float) -> torch.Tensor:
     """(N,) bool: which points (N, 1, 2) lie farther than ``margin`` from polygons of their own (N, K+1, 2), closed."""
-    starts, edges = corners[:, :-1], corners[:, 1:] - corners[:, :-1]
-    offset = points - starts
-    along = ((offset * edges).sum(2) / edges.square().sum(2).clamp_min(1e-20)).clamp(0.0, 1.0)
-    return (offset - along[..., None] * edges).square().sum(2).amin(1) > margin**2
+    (x, y), (ax, ay) = points.unbind(2), corners.unbind(2)
+    ex, ey = ax.diff(dim=1), ay.diff(dim=1)
+    dx, dy = x - ax[:, :-1], y - ay[:, :-1]
+    along = ((dx * ex + dy * ey) / (ex * ex + ey * ey).clamp_min(1e-20)).clamp(0.0, 1.0)
+    return ((dx - along * ex).square() + (dy - along * ey).square()).amin(1) > margin**2
 
 
 def _nearest_of_triangles(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
