@@ -12,7 +12,8 @@ FORWARD = rotation_to((0, 0, 1))
 RUBBER = Material("rubber", (0.07, 0.07, 0.07))
 
 
-def _turned(profile, segments: int = 20) -> Revolution:
+def turned(profile, segments: int = 20) -> Revolution:
+    """A solid of revolution about y, ``profile`` (M, 2) of (radius, y)."""
     return Revolution(tuple((float(max(r, 0.0)), float(y)) for r, y in profile), segments=segments)
 
 
@@ -21,7 +22,7 @@ def add_jet(b: Builder, at, radius: float, long: float, **more) -> None:
     r, back = radius, -0.5 * long
     shell = [(0.0, back), (0.62 * r, back), (0.95 * r, -0.15 * long), (r, 0.2 * long), (0.93 * r, 0.46 * long)]
     shell += [(0.86 * r, 0.5 * long), (0.8 * r, 0.45 * long), (0.8 * r, 0.33 * long), (0.0, 0.33 * long)]
-    b.add(_turned(shell), ENGINE, at, FORWARD, **more)
+    b.add(turned(shell), ENGINE, at, FORWARD, **more)
     fan = [
         (0, 0.3 * long),
         (0.82 * r, 0.3 * long),
@@ -29,15 +30,15 @@ def add_jet(b: Builder, at, radius: float, long: float, **more) -> None:
         (0.28 * r, 0.345 * long),
         (0, 0.44 * long),
     ]
-    b.add(_turned(fan), ENGINE, at, FORWARD, DARK)
-    b.add(_turned([(0, back - 0.22 * long), (0.4 * r, back + 0.02), (0, back + 0.02)], 16), ENGINE, at, FORWARD, METAL)
+    b.add(turned(fan), ENGINE, at, FORWARD, DARK)
+    b.add(turned([(0, back - 0.22 * long), (0.4 * r, back + 0.02), (0, back + 0.02)], 16), ENGINE, at, FORWARD, METAL)
 
 
 def add_nacelle(b: Builder, at, radius: float, long: float, **more) -> None:
     """A closed pod for a turboprop around ``at``, blunt at +z and pointed at the back."""
     r, end = radius, 0.5 * long
     pod = [(0, -end), (0.3 * r, -0.85 * end), (0.75 * r, -0.4 * end), (r, 0.1 * end), (0.92 * r, 0.75 * end)]
-    b.add(_turned([*pod, (0.55 * r, end), (0, end)]), ENGINE, at, FORWARD, **more)
+    b.add(turned([*pod, (0.55 * r, end), (0, end)]), ENGINE, at, FORWARD, **more)
 
 
 def add_propeller(
@@ -46,7 +47,7 @@ def add_propeller(
     """Blades and spinner in front of ``at``; ``side`` -1 is the mirror image."""
     at = np.asarray(at, float)
     cone = [(0, -0.3 * hub), (hub, -0.3 * hub), (0.92 * hub, 0.5 * hub), (0.6 * hub, 1.2 * hub), (0, 1.7 * hub)]
-    b.add(_turned(cone, 16), PROPELLER, at, FORWARD, METAL if d.chance(0.5) else DARK)
+    b.add(turned(cone, 16), PROPELLER, at, FORWARD, METAL if d.chance(0.5) else DARK)
     chord = d.uniform(0.1, 0.16) * radius
     levels = np.array([0.5 * hub, 0.25 * radius, 0.6 * radius, 0.92 * radius, radius])
     sections = []
@@ -77,7 +78,7 @@ def add_leg(b: Builder, head, foot, thick: float, wheel: float, pair: bool = Fal
     head, foot = np.asarray(head, float), np.asarray(foot, float)
     width = 0.55 * wheel
     tyre = [(0, -0.5 * width), (0.8 * wheel, -0.5 * width), (wheel, -0.25 * width), (wheel, 0.25 * width)]
-    tyre = _turned([*tyre, (0.8 * wheel, 0.5 * width), (0, 0.5 * width)], 16)
+    tyre = turned([*tyre, (0.8 * wheel, 0.5 * width), (0, 0.5 * width)], 16)
     b.bar(GEAR, head, foot, thick, material=METAL)
     for s in SIDES if pair else (0,):
         b.add(tyre, GEAR, foot + (s * (0.5 * width + 0.3 * thick), 0, 0), rotation_to((1, 0, 0)), RUBBER)

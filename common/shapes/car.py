@@ -71,7 +71,7 @@ _RANGES["pickup"] = _like(
 )  # fmt: skip
 _RANGES["van"] = _like(
     "suv", length=(4.5, 5.7), width=(1.8, 2.05), height=(1.85, 2.5), radius=(0.31, 0.36), hood=(0.45, 0.9),
-    screen=(0.5, 0.85), back=(0.04, 0.14), deck=(0.03, 0.06), belt=(0.46, 0.54), tumble=(0.05, 0.14),
+    screen=(0.5, 0.85), back=(0.04, 0.14), deck=(0.03, 0.06), belt=(0.49, 0.56), tumble=(0.05, 0.14),
     clearance=(0.17, 0.25), overhang=(0.75, 0.95), base=(0.57, 0.64), tail_taper=(0.04, 0.1), nose=(0.76, 0.88),
 )  # fmt: skip
 

@@ -88,7 +88,7 @@ def add_body(b: Builder, f: Frame) -> None:
     ends = f.blend * np.array([0.0, 0.4, 0.7, 0.9, 1.0])
     levels = [half - f.blend + ends, f.blend - half - ends, f.deck[:, 0]]
     for axle in (f.front, f.rear):
-        turn = np.linspace(0, np.pi, 10)
+        turn = np.linspace(0, np.pi, 9)
         levels += [axle + f.arch * np.cos(turn), np.array([axle - f.arch - 0.004, axle + f.arch + 0.004])]
     if f.tub:
         levels.append(np.array([f.tub[0], f.tub[0] + 0.01, f.tub[1] - 0.01, f.tub[1]]))
@@ -124,7 +124,7 @@ def _hull_section(f: Frame, z: float) -> np.ndarray:
     y = np.maximum(low + RISE[:-1] * (high - low), arch)
     inside = 0.84 * rim
     crown = f.crown if tub == high else 0.0
-    top = [(rim, edge), (0.93 * rim, high + 0.6 * (edge - high)), (inside, high), (inside, tub)]
+    top = [(rim, edge), (inside, high), (inside, tub)]
     return mirrored(
         [(inner, low), (inner, arch), *zip(BULGE * width, y, strict=True), *top, (0.5 * inside, tub + crown)]
     )
@@ -208,7 +208,7 @@ def draw_frame(d: Draw, ranges: dict[str, tuple[float, float]]) -> Frame:
     half, belt = v["length"] / 2, v["belt"] * v["height"]
     cowl, foot = half - v["hood"], v["deck"] - half
     radius, nose, tail = v["radius"], v["nose"] * belt, v["tail"] * belt
-    face, drop = d.uniform(0.06, 0.16), d.uniform(0.1, 0.22)
+    face, drop = d.uniform(0.06, 0.16), d.uniform(0.1, 0.3) * (nose - v["clearance"])
     back = d.uniform(0.05, 0.1) if v["deck"] < 0.2 else d.uniform(0.06, 0.16)
     deck = [(-half, tail - d.uniform(0.06, 0.16)), (back - half, tail), (max(foot, 2 * back - half), max(tail, belt))]
     deck += [

@@ -106,16 +106,16 @@ def add_ends(b: Builder, d: Draw, f: Frame, plastic: bool, tall_lamps: bool = Fa
     """Bumpers, lamps, grille and number plates."""
     half = f.length / 2
     bumper = DARK if plastic or d.chance(0.15) else b.material
-    high = d.uniform(0.16, 0.26)
+    bumper_share = d.uniform(0.38, 0.52)
     room = {1: half - f.front - f.arch - 0.02, -1: f.rear + half - f.arch - 0.02}
     for end in (1, -1):
-        low = f.floor(end * half) - 0.02
+        low, lip = f.floor(end * half) - 0.02, f.top(end * half)
+        high = min(bumper_share * (lip - low), 0.3)
         size = (low, low + high)
         add_band(b, f, BUMPER, end, min(0.4, room[end]), size, None, d.uniform(0.02, 0.045), material=bumper)
-        lip = f.top(end * half)
         b.box(TRIM, (0, low + 0.6 * high, end * (half + 0.035)), (0.5, 0.11, 0.03), material=LAMP)
         lamp = d.uniform(0.1, 0.17)
-        drop = d.uniform(0.02, 0.06)
+        drop = d.uniform(0.015, 0.05)
         if end < 0 and tall_lamps:
             lamp, drop = d.uniform(0.25, 0.4), 0.03
         heights = (max(lip - drop - lamp, low + high), lip - drop)

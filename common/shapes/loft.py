@@ -100,18 +100,20 @@ class Loft(Primitive):
         above = torch.searchsorted(levels, z).clamp_(1, len(levels) - 1)
         slab, low = above - 1, levels[above - 1]
         share = (z - low) / (levels[above] - low)
-        over = torch.addcmul(start[slab], share[:, None], way[slab]) > y[:, None]
-        row, edge = torch.nonzero(over[:, 1:] != over[:, :-1], as_tuple=True)  # a ray along x can cross only these
+        gap = margin or 0.0
+        height = torch.addcmul(start[slab], share[:, None], way[slab]) - y[:, None]
+        over, under = height > gap, height < -gap
+        # Only these edges can meet a ray along x, or pass within the margin.
+        row, edge = torch.nonzero(~((over[:, 1:] & over[:, :-1]) | (under[:, 1:] & under[:, :-1])), as_tuple=True)
         at, part = slab[row], share[row, None]
         a, b = slabs[at, edge], slabs[at, edge + 1]
         (ax, ay), (bx, by) = ((c[:, :2] + part * c[:, 2:]).unbind(1) for c in (a, b))
-        crosses = x[row] < ax + (y[row] - ay) * (bx - ax) / (by - ay)
+        dx, dy, ex, ey = x[row] - ax, y[row] - ay, bx - ax, by - ay
+        crosses = ((dy < 0) != (dy < ey)) & (dx < dy * ex / ey)
         inside = torch.bincount(row[crosses], minlength=len(points)) % 2 == 1
         if margin:
-            found = torch.nonzero(inside)[:, 0]
-            edges = slabs[slab[found]]
-            edges = edges[..., :2] + share[found, None, None] * edges[..., 2:]
-            inside[found] = _beyond(points[found, None, :2], edges, margin)
+            along = ((dx * ex + dy * ey) / (ex * ex + ey * ey).clamp_min(1e-20)).clamp(0.0, 1.0)
+            inside[row[(dx - along * ex).square() + (dy - along * ey).square() <= margin**2]] = False
         return inside
 
     def _closest(self, points: torch.Tensor) -> torch.Tensor:
@@ -178,15 +180,6 @@ def _cap(ring: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return flat, triangulate(flat)
     index = np.arange(len(flat))
     return np.vstack([flat, middle]), np.column_stack([index, (index + 1) % len(flat), np.full(len(flat), len(flat))])
-
-
-def _beyond(points: torch.Tensor, corners: torch.Tensor, margin: float) -> torch.Tensor:
-    """(N,) bool: which points (N, 1, 2) lie farther than ``margin`` from polygons of their own (N, K+1, 2), closed."""
-    (x, y), (ax, ay) = points.unbind(2), corners.unbind(2)
-    ex, ey = ax.diff(dim=1), ay.diff(dim=1)
-    dx, dy = x - ax[:, :-1], y - ay[:, :-1]
-    along = ((dx * ex + dy * ey) / (ex * ex + ey * ey).clamp_min(1e-20)).clamp(0.0, 1.0)
-    return ((dx - along * ex).square() + (dy - along * ey).square()).amin(1) > margin**2
 
 
 def _nearest_of_triangles(points: torch.Tensor, triangles: torch.Tensor) -> torch.Tensor:
