@@ -108,7 +108,7 @@ def add_fixed_gear(b: Builder, d: Draw, h: Hull, main: float, third: float, trac
 def add_floats(b: Builder, d: Draw, h: Hull, main: float, track: float, drop: float) -> None:
     """Two floats under the fuselage, on four struts each."""
     long, wide = h.length * d.uniform(0.62, 0.8), d.uniform(0.1, 0.14)
-    low = h.top(main, -1.0) - drop
+    low, middle = h.top(main, -1.0) - drop, min(main + 0.08 * long, h.length / 2 - 0.1 - 0.5 * long)
     share = np.array([-0.5, -0.3, -0.02, 0.0, 0.25, 0.4, 0.47, 0.5])
     keel = wide * np.array([0.2, -0.5, -1.1, -1.4, -1.4, -1.0, -0.4, -0.1])
     deck = wide * np.array([0.5, 0.55, 0.6, 0.6, 0.6, 0.6, 0.55, 0.4])
@@ -118,12 +118,12 @@ def add_floats(b: Builder, d: Draw, h: Hull, main: float, track: float, drop: fl
         for k, y, w in zip(keel, deck, half, strict=True):
             ring = [(0, k), (w, 0.45 * k), (w, 0.7 * y), (0.6 * w, y), (-0.6 * w, y), (-w, 0.7 * y), (-w, 0.45 * k)]
             rings.append(np.array(ring) + (s * track, low))
-        b.loft(GEAR, "z", main + 0.08 * long + share * long, rings)
-        for z in (main - 0.25 * long + 0.08 * long, main + 0.22 * long):
+        b.loft(GEAR, "z", middle + share * long, rings)
+        for z in (middle - 0.25 * long, middle + 0.14 * long):
             head = (s * 0.5 * h.size(z), h.top(z, -0.6), z)
             b.bar(STRUT, head, (s * track, low, z), 0.025, material=METAL)
-            b.bar(STRUT, head, (s * track, low, z - 0.18 * np.sign(z - main)), 0.02, material=METAL)
-    z = main + 0.22 * long
+            b.bar(STRUT, head, (s * track, low, z - 0.18 * np.sign(z - middle)), 0.02, material=METAL)
+    z = middle + 0.14 * long
     b.bar(STRUT, (-track, low + 0.3 * wide, z), (track, low + 0.3 * wide, z), 0.02, material=METAL)
 
 

@@ -194,7 +194,7 @@ def _convertible(b: Builder, d: Draw, f: Frame) -> list[str]:
     add_seats(b, d, f, [max(front - 1.15, rear + 0.2)] if two else [front - 0.85, front - 1.5], d.material(FABRICS))
     if d.chance(0.6):
         b.box(TRIM, (0, f.top(rear) + 0.02, rear - 0.02), (1.5 * f.pane(rear, 0.0), 0.12, 0.3), 0.0, material=DARK)
-    add_mirrors(b, d, f)
+    add_mirrors(b, d, f, (0.02, 0.035))  # there are no side windows to carry them
     add_doors(b, d, f, [front - 0.95])
     return ["two seats" if two else "four seats", "no roof"]
 

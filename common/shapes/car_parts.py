@@ -38,6 +38,7 @@ def add_wheels(b: Builder, d: Draw, f: Frame) -> None:
     spokes, blade = d.integer(4, 8), d.uniform(0.12, 0.24)
     for axle in (f.front, f.rear):
         outer = f.side(axle, f.radius) - d.uniform(-0.015, 0.025)
+        b.box(TRIM, (0, f.radius, axle), (2 * outer - f.tyre, 0.08, 0.08), material=DARK)
         for s in SIDES:
             at, turn = (s * (outer - f.tyre / 2), f.radius, axle), rotation_to((s, 0, 0))
             b.add(_turned(_tyre(f.radius, rim, f.tyre)), WHEEL, at, turn, RUBBER)
@@ -130,10 +131,10 @@ def add_ends(b: Builder, d: Draw, f: Frame, plastic: bool, tall_lamps: bool = Fa
                 b.box(TRIM, (0, heights[1] - tall / 2 + y, half), (wide, 0.02, 0.045), material=LAMP)
 
 
-def add_mirrors(b: Builder, d: Draw, f: Frame) -> None:
-    """Two mirrors on short arms at the feet of the windscreen."""
+def add_mirrors(b: Builder, d: Draw, f: Frame, rise: tuple[float, float] = (0.06, 0.12)) -> None:
+    """Two mirrors on short arms at the feet of the windscreen, ``rise`` above the body."""
     z = f.roof[-1, 0] - d.uniform(0.35, 0.55) * (f.roof[-1, 0] - f.screens[1])
-    y, high, deep = f.top(z) + d.uniform(0.06, 0.12), d.uniform(0.06, 0.09), d.uniform(0.05, 0.09)
+    y, high, deep = f.top(z) + d.uniform(*rise), d.uniform(0.06, 0.09), d.uniform(0.05, 0.09)
     x = f.pane(z, y) - 0.05
     wide = d.uniform(0.16, 0.24)
     turn = np.linspace(0, 2 * np.pi, 9)[:-1]
@@ -223,7 +224,7 @@ def add_roof_rails(b: Builder, f: Frame, material: Material) -> None:
 
 
 def add_pipes(b: Builder, d: Draw, f: Frame) -> None:
-    """Exhausts under the tail."""
+    """Exhausts under the tail: two, or one in the middle."""
     x, y, z = d.uniform(0.25, 0.36) * f.width, f.floor(-f.length / 2) + 0.02, -f.length / 2
-    for s in SIDES if d.chance(0.5) else (1,):
-        b.rod(TRIM, (s * x, y, z + 0.25), (s * x, y, z - d.uniform(0.04, 0.07)), 0.035, material=DARK)
+    for s in SIDES if d.chance(0.8) else (0,):
+        b.rod(TRIM, (s * x, y, z + 0.25), (s * x, y, z - 0.06), 0.035, material=DARK)
