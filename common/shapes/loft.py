@@ -1,6 +1,5 @@
 """Lofts: solids between polygons of a stack of parallel planes, as hulls, wings and fuselages are drawn."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -123,23 +122,29 @@ class Loft(Primitive):
         nearest = [torch.cdist(part, corners).argmin(1) for part in points.split(max(1, CHUNK // len(corners)))]
         foot = corners[torch.cat(nearest)] if nearest else points
         best = (points - foot).square().sum(1)
-        for group in self._groups(verts, faces):
+        groups, boxes = self._groups
+        low, high = points.new_tensor(boxes).unbind(1)
+        reach = (points[:, None] - points[:, None].clamp(low, high)).square().sum(2)
+        for group, least in zip(groups, reach.unbind(1), strict=True):
+            rows = torch.nonzero(least < best)[:, 0]
+            if not len(rows):
+                continue
             triangles = points.new_tensor(verts[group])
-            low, high = triangles.amin((0, 1)), triangles.amax((0, 1))
-            reach = (points - points.clamp(low, high)).square().sum(1)
-            for rows in torch.nonzero(reach < best)[:, 0].split(max(1, CHUNK // (4 * len(group)))):
-                at = _nearest_of_triangles(points[rows], triangles)
-                squared = (points[rows] - at).square().sum(1)
-                better = squared < best[rows]
-                foot[rows[better]], best[rows[better]] = at[better], squared[better]
+            for part in rows.split(max(1, CHUNK // (4 * len(group)))):
+                at = _nearest_of_triangles(points[part], triangles)
+                squared = (points[part] - at).square().sum(1)
+                better = squared < best[part]
+                foot[part[better]], best[part[better]] = at[better], squared[better]
         return foot
 
-    def _groups(self, verts: np.ndarray, faces: np.ndarray) -> Iterator[np.ndarray]:
-        """The faces (F, 3), those of each slab and of each cap together."""
+    @cached_property
+    def _groups(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """The faces (F, 3) of each slab and of each cap, and the boxes (G, 2, 3) around them."""
+        verts, faces, _ = self._mesh
         height = verts[:, 2][faces]
         owner = np.searchsorted(self.levels, height.min(1)) * 2 + (np.ptp(height, axis=1) > 0)
-        for number in np.unique(owner):
-            yield faces[owner == number]
+        groups = [faces[owner == number] for number in np.unique(owner)]
+        return groups, np.array([(verts[g].min((0, 1)), verts[g].max((0, 1))) for g in groups])
 
     @cached_property
     def _mesh(self) -> MeshArrays:
