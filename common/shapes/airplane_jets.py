@@ -49,7 +49,9 @@ def airliner(b: Builder, d: Draw) -> list[str]:
     add_portholes(b, h, ends, d.integer(11, 16), 12, d.uniform(0.35, 0.6))
     if d.chance(0.4):
         z = at[0] - 0.75 * root
-        add_gear(b, h, (1.1 * h.radius, at[1], z), h.length / 2 - 1.0 * h.nose, 2.3 * size, 0.05)
+        add_gear(
+            b, h, (1.1 * h.radius, on_wing(knots, 1.1 * h.radius)[2], z), h.length / 2 - 1.0 * h.nose, 2.3 * size, 0.05
+        )
     return [f"{'four' if four else 'two'} engines under its wings", *(["winglets"] if winglets else [])]
 
 
@@ -67,7 +69,14 @@ def _rear_engined(b: Builder, d: Draw, h: Hull, span: tuple[float, float], wingl
     add_empennage(b, d, h, tee=True, paint=paint)
     add_cockpit(b, h, d)
     if d.chance(0.35):
-        add_gear(b, h, (1.3 * h.radius, at[1], at[0] - 0.6 * root), h.length / 2 - h.nose, 0.9 * h.radius, 0.05)
+        add_gear(
+            b,
+            h,
+            (1.3 * h.radius, on_wing(knots, 1.3 * h.radius)[2], at[0] - 0.6 * root),
+            h.length / 2 - h.nose,
+            0.9 * h.radius,
+            0.05,
+        )
     return knots
 
 
