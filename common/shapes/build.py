@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from common.shapes.primitives import Box, Cone, Cut, Ellipsoid, Prism, Revolution, Superquadric, Torus, Tube
+from common.shapes.primitives import Box, Cone, Cut, Ellipsoid, Loft, Prism, Revolution, Superquadric, Torus, Tube
 from common.shapes.shape import Material, Part
 
 Vector = Sequence[float]
@@ -98,6 +98,12 @@ class Builder:
         """An outline (M, 2) in the xy plane, extruded along z by ``depth``, then rotated and moved."""
         self.add(Prism(tuple(map(tuple, np.asarray(outline, float))), depth), label, at, rotation, **more)
 
+    def loft(self, label, axis: str, levels, sections, **more) -> None:
+        """Sections (S, K, 2) across an axis at rising ``levels``: (z, y) across "x", (x, z) across "y", (x, y) "z"."""
+        turned = np.asarray(sections, float) * {"x": (-1, 1), "y": (1, -1), "z": (1, 1)}[axis]
+        loft = Loft(tuple(map(float, levels)), tuple(tuple(map(tuple, ring)) for ring in turned.tolist()))
+        self.add(loft, label, rotation={"x": SIDEWAYS, "y": LYING, "z": None}[axis], **more)
+
 
 LYING = rotation_xyz(x=-90.0)  # takes the xy plane of a prism to the floor: x to x, y to -z, extruded upwards
 SIDEWAYS = rotation_xyz(y=90.0)  # takes the xy plane of a prism to the yz plane: x to -z, extruded along x
@@ -135,6 +141,19 @@ def smooth_path(knots: Sequence[Vector], count: int = 16) -> np.ndarray:
     s = (t - i)[:, None]
     p0, p1, p2, p3 = k[i], k[i + 1], k[i + 2], k[i + 3]
     return 0.5 * (2 * p1 + (p2 - p0) * s + (2 * p0 - 5 * p1 + 4 * p2 - p3) * s**2 + (3 * p1 - p0 - 3 * p2 + p3) * s**3)
+
+
+def filleted(knots: Sequence[Vector], reach: float) -> np.ndarray:
+    """The polyline through the knots (K, 2) with its corners rounded from ``reach`` before to ``reach`` after them."""
+    k = np.asarray(knots, float)
+    points = [k[:1]]
+    for before, corner, after in zip(k[:-2], k[1:-1], k[2:], strict=True):
+        ends = []
+        for other in (before, after):
+            length = np.linalg.norm(other - corner)
+            ends.append(corner + (other - corner) * min(reach, 0.45 * length) / length)
+        points.append(np.stack([ends[0], 0.25 * ends[0] + 0.5 * corner + 0.25 * ends[1], ends[1]]))
+    return np.concatenate([*points, k[-1:]])
 
 
 def shell_profile(outer: np.ndarray, thickness: float) -> np.ndarray:

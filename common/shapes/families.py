@@ -4,6 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from common.shapes.airplane import STYLES as AIRPLANE_STYLES
+from common.shapes.airplane import sample_airplane
+from common.shapes.car import STYLES as CAR_STYLES
+from common.shapes.car import sample_car
 from common.shapes.chair import STYLES as CHAIR_STYLES
 from common.shapes.chair import sample_chair
 from common.shapes.lamp import STYLES as LAMP_STYLES
@@ -12,8 +16,20 @@ from common.shapes.shape import Shape
 from common.shapes.vase import STYLES as VASE_STYLES
 from common.shapes.vase import sample_vase
 
-FAMILIES: dict[str, Callable[..., Shape]] = {"chair": sample_chair, "vase": sample_vase, "lamp": sample_lamp}
-STYLES: dict[str, dict[str, float]] = {"chair": CHAIR_STYLES, "vase": VASE_STYLES, "lamp": LAMP_STYLES}
+FAMILIES: dict[str, Callable[..., Shape]] = {
+    "chair": sample_chair,
+    "vase": sample_vase,
+    "lamp": sample_lamp,
+    "car": sample_car,
+    "airplane": sample_airplane,
+}
+STYLES: dict[str, dict[str, float]] = {
+    "chair": CHAIR_STYLES,
+    "vase": VASE_STYLES,
+    "lamp": LAMP_STYLES,
+    "car": CAR_STYLES,
+    "airplane": AIRPLANE_STYLES,
+}
 
 
 def sample_shape(family: str, seed: int, index: int = 0, style: str | None = None) -> Shape:

@@ -7,6 +7,7 @@ exact surface; facets of curved surfaces lie within it by at most radius * (1 - 
 """
 
 from common.shapes.cut import Cut
+from common.shapes.loft import Loft
 from common.shapes.primitive import AROUND, MeshArrays, Primitive
 from common.shapes.solids import Box, Cone, Ellipsoid, Torus
 from common.shapes.superquadric import Superquadric
@@ -18,6 +19,7 @@ __all__ = [
     "Cone",
     "Cut",
     "Ellipsoid",
+    "Loft",
     "MeshArrays",
     "Primitive",
     "Prism",

@@ -21,6 +21,28 @@ CERAMICS = (
     ("glass", (0.70, 0.84, 0.86)),
 )
 SHADES = (("linen", (0.93, 0.88, 0.76)), ("white paper", (0.97, 0.96, 0.93)), ("amber glass", (0.87, 0.60, 0.22)))
+PAINTS = (
+    ("white paint", (0.92, 0.92, 0.91)),
+    ("silver paint", (0.72, 0.74, 0.76)),
+    ("grey paint", (0.40, 0.42, 0.44)),
+    ("black paint", (0.10, 0.10, 0.11)),
+    ("red paint", (0.68, 0.09, 0.09)),
+    ("blue paint", (0.12, 0.26, 0.56)),
+    ("green paint", (0.13, 0.34, 0.22)),
+    ("yellow paint", (0.93, 0.74, 0.13)),
+    ("orange paint", (0.88, 0.42, 0.10)),
+    ("beige paint", (0.80, 0.73, 0.60)),
+)
+LIVERIES = (
+    ("white paint", (0.93, 0.93, 0.93)),
+    ("white paint", (0.93, 0.93, 0.93)),
+    ("bare aluminium", (0.76, 0.78, 0.80)),
+    ("grey paint", (0.52, 0.55, 0.58)),
+    ("olive paint", (0.36, 0.39, 0.26)),
+    ("red paint", (0.74, 0.12, 0.11)),
+    ("blue paint", (0.14, 0.30, 0.60)),
+    ("yellow paint", (0.94, 0.77, 0.16)),
+)
 
 
 class Draw:

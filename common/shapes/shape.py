@@ -50,6 +50,11 @@ class Part:
         verts, faces, uvs = self.primitive.mesh()
         return self.scale * verts @ self.rotation.T + self.translation, faces, uvs
 
+    @cached_property
+    def box(self) -> np.ndarray:
+        """Lowest and highest corner (2, 3) of :attr:`mesh`, float32."""
+        return np.stack([self.mesh[0].min(0), self.mesh[0].max(0)]).astype(np.float32)
+
     @property
     def slack(self) -> float:
         """How far a curved surface may bulge beyond the facets of :attr:`mesh`, at most."""
@@ -176,7 +181,7 @@ class Shape:
         visible = np.ones(len(points), bool)
         x, y, z = np.ascontiguousarray(points.T)
         for index, part in enumerate(self.parts):
-            low, high = part.mesh[0].min(0).astype(np.float32), part.mesh[0].max(0).astype(np.float32)
+            low, high = part.box
             near = (owner != index) & visible & (x > low[0]) & (x < high[0])
             near = np.flatnonzero(near & (y > low[1]) & (y < high[1]) & (z > low[2]) & (z < high[2]))
             if len(near):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial import cKDTree
 
-from common.shapes.primitives import Box, Cone, Cut, Ellipsoid, Prism, Revolution, Superquadric, Torus, Tube
+from common.shapes.primitives import Box, Cone, Cut, Ellipsoid, Loft, Prism, Revolution, Superquadric, Torus, Tube
 
 VASE = ((0, 0), (0.5, 0), (0.3, 0.5), (0.6, 1), (0.5, 1), (0.2, 0.5), (0.4, 0.1), (0, 0.1))
 L_OUTLINE = ((0, 0), (1, 0), (1, 0.4), (0.4, 0.4), (0.4, 1), (0, 1))
@@ -34,6 +34,13 @@ SOLIDS = {
     "cut ellipsoid": Cut(Ellipsoid((1, 0.5, 0.3)), (0, 1, 1), 0.2),
     "cut torus": Cut(Torus(0.6, 0.2), (1, 0, 0), 0.1),
     "twice cut vase": Cut(Cut(Revolution(VASE), (0.3, 1, 0), 0.6), (0, 0, 1), 0.1),
+}
+SQUARE = ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+TURNED = ((0, -0.6), (0.6, 0), (0, 0.6), (-0.6, 0))
+SOLIDS |= {
+    "loft": Loft((-0.5, 0.1, 0.6), (SQUARE, TURNED, ((0.1, -0.2), (0.3, 0), (0.1, 0.2), (-0.1, 0)))),
+    "clockwise pointed loft": Loft((0.0, 0.7), (SQUARE[::-1], ((0.3, 0.1),) * 4)),
+    "concave loft": Loft((0, 0.3, 0.8), (L_OUTLINE, tuple((0.8 * x, 0.8 * y + 0.1) for x, y in L_OUTLINE), L_OUTLINE)),
 }
 BOUNDS_ONLY = {"cut torus", "twice cut vase"}  # outside, the cut of a hollow solid promises a lower bound alone
 SAG = 0.006  # of the size: how far the facets lie within curved surfaces, at most
@@ -130,7 +137,7 @@ def test_contains(solid, margin):
     distance, inside = solid.sdf(points), solid.contains(points, margin)
     assert inside[distance < -margin - 1e-6].all()
     assert not inside[distance > 1e-6].any()
-    if not isinstance(solid, (Ellipsoid, Superquadric)) and not isinstance(getattr(solid, "base", None), Ellipsoid):
+    if not isinstance(getattr(solid, "base", solid), (Ellipsoid, Loft, Superquadric)):
         assert not inside[distance > -margin + 1e-6].any()
 
 
@@ -180,6 +187,7 @@ def test_closed_forms():
         (Revolution(square), pipe),
         (Revolution(((0, -0.5), (0.3, -0.5), (0.3, 0.5), (0, 0.5))), cylinder(0.3, 0.5)),
         (Prism(((-0.5, -0.3), (0.5, -0.3), (0.5, 0.3), (-0.5, 0.3)), 0.4), box((0.5, 0.3, 0.2), 0.0)),
+        (Loft((-0.5, 0.0, 0.5), (SQUARE,) * 3), box((0.5, 0.5, 0.5), 0.0)),
     ]
     for solid, wanted in cases:
         np.testing.assert_allclose(solid.sdf(torch.from_numpy(p)).numpy(), wanted, atol=2e-6, err_msg=str(solid))
@@ -219,3 +227,9 @@ def test_the_mesh_of_a_bent_tube_follows_its_bends(mesh_tools):
 )
 def test_convex_is_told_apart(solid, convex):
     assert solid.convex == convex
+
+
+def test_a_loft_takes_rising_levels_only():
+    for levels in ((0.0,), (0.0, 0.0), (1.0, 0.0)):
+        with pytest.raises(ValueError, match="rising"):
+            Loft(levels, (SQUARE,) * len(levels))
