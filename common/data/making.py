@@ -12,11 +12,18 @@ DONE = "done.json"  # is there when the folder is complete
 
 
 def make_once(final: Path, build: Callable[[Path], None]) -> None:
-    """Let ``build`` fill a folder of this process, ``DONE`` last; then give it the name ``final``."""
+    """Let ``build`` fill a folder of this process, ``DONE`` last; then give it the name ``final``.
+
+    Nothing is left of a build that fails.
+    """
     folder = final.with_name(f"{final.name}.making{os.getpid()}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    build(folder)
+    try:
+        build(folder)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     if (final / DONE).exists():  # another process was faster; what it made is the same
         shutil.rmtree(folder)
         return

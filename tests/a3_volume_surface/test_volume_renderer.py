@@ -7,7 +7,8 @@ import torch
 
 from a3_volume_surface import transmittance as exercise
 from a3_volume_surface.density import CONVERSIONS, naive_sdf_to_density, neus_opacity, sdf_to_density
-from a3_volume_surface.packed import packed_weights, per_ray
+from a3_volume_surface.occupancy import PackedSamples
+from a3_volume_surface.packed import distortion, packed_weights, per_ray
 from a3_volume_surface.volume_renderer import (
     aggregate,
     compute_weights,
@@ -113,3 +114,26 @@ def test_neus_weights_peak_on_the_surface_and_the_naive_ones_before_it():
     assert abs(float(middle[0, of_neus.argmax()]) - 1.0) < 2e-3
     assert 1.0 - float(middle[0, of_naive.argmax()]) > 2e-2
     assert set(CONVERSIONS) == {"volsdf", "neus", "naive"}
+
+
+def test_distortion_is_the_sum_over_pairs():
+    generator = torch.Generator().manual_seed(5)
+    count = torch.tensor([4, 0, 1, 7])
+    ray = torch.repeat_interleave(torch.arange(4), count)
+    deltas = 0.1 + torch.rand(12, generator=generator)
+    lengths = torch.cat([deltas[ray == r].cumsum(0) for r in range(4)])
+    weights = torch.rand(12, generator=generator, dtype=torch.float64).requires_grad_()
+    samples = PackedSamples(ray, lengths.double(), deltas.double(), torch.zeros(12, 3))
+    value = distortion(weights, samples, 4)
+    s = lambda t: 1 - 1 / (1 + t)  # noqa: E731
+    low, high = s(samples.lengths - samples.deltas / 2), s(samples.lengths + samples.deltas / 2)
+    middle = (low + high) / 2
+    expected = torch.zeros(4, dtype=torch.float64)
+    for i in range(12):
+        expected[ray[i]] += weights[i] ** 2 * (high - low)[i] / 3
+        for j in range(12):
+            if ray[i] == ray[j]:
+                expected[ray[i]] += weights[i] * weights[j] * (middle[i] - middle[j]).abs()
+    torch.testing.assert_close(value, expected)
+    assert value[1] == 0
+    assert torch.autograd.gradcheck(lambda w: distortion(w, samples, 4), weights)

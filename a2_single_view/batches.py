@@ -1,0 +1,93 @@
+"""Batches of views with what is known of their shapes, made in threads while the step before is under way."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from a2_single_view.dataset import ShapeViews
+
+Batch = dict[str, Tensor]
+CLOUD, PLACES = 5000, 512  # true points of each shape, and places where its occupancy is asked
+
+
+class Batches:
+    """Batch ``step`` is a function of the seed and the step alone.
+
+    Args:
+        kind: of the decoder, which says what is needed: "voxels", "points" or "places".
+        features: (N, V, 512) of all pictures, to be given in the pictures' place.
+        workers: threads that read ahead; 0 reads when asked.
+        mirror: half of the views are mirrored, with their shapes.
+    """
+
+    def __init__(
+        self,
+        shapes: ShapeViews,
+        kind: str,
+        batch_size: int,
+        seed: int,
+        workers: int = 1,
+        mirror: bool = True,
+        features: np.ndarray | None = None,
+    ):
+        self.shapes, self.kind, self.batch_size, self.seed = shapes, kind, batch_size, seed
+        self.mirror, self.features = mirror and features is None, features
+        self.workers, self.ahead = workers, {}
+        self.pool = ThreadPoolExecutor(workers) if workers else None
+
+    def make(self, step: int) -> Batch:
+        """Batch number ``step``."""
+        generator = np.random.default_rng([self.seed, step])
+        index = generator.integers(len(self.shapes), size=self.batch_size)
+        view = generator.integers(self.shapes.num_views, size=self.batch_size)
+        flip = torch.from_numpy(generator.random(self.batch_size) < 0.5)
+        batch = known(self.shapes, self.kind, index, generator)
+        if self.features is not None:
+            return batch | {"features": torch.from_numpy(self.features[index, view])}
+        batch["images"] = self.shapes.images(index, view)
+        return {name: _MIRRORED[name](value, flip) for name, value in batch.items()} if self.mirror else batch
+
+    def __call__(self, step: int) -> Batch:
+        """Batch number ``step``, while the next ones are begun."""
+        if self.pool is None:
+            return self.make(step)
+        for number in range(step, step + self.workers + 1):
+            if number not in self.ahead:
+                self.ahead[number] = self.pool.submit(self.make, number)
+        ready: Future = self.ahead.pop(step)
+        return ready.result()
+
+    def close(self) -> None:
+        """End the threads."""
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+
+def known(shapes: ShapeViews, kind: str, index: np.ndarray, generator: np.random.Generator) -> Batch:
+    """What a decoder of this kind is told of shapes (B,) in training."""
+    if kind == "vox":
+        return {"voxels": shapes.voxels(index)}
+    if kind == "implicit":
+        return dict(zip(("places", "inside"), shapes.queries(index, PLACES, generator), strict=True))
+    return {"points": shapes.points(index, CLOUD, generator)}
+
+
+def _mirror_places(values: Tensor, flip: Tensor) -> Tensor:
+    sign = torch.where(flip, -1.0, 1.0)[:, None]
+    return torch.cat(((values[..., 0] * sign)[..., None], values[..., 1:]), -1)
+
+
+def _mirror_along(dim: int) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda values, flip: torch.where(flip.view(-1, *[1] * (values.dim() - 1)), values.flip(dim), values)
+
+
+_MIRRORED = {
+    "images": _mirror_along(3),
+    "voxels": _mirror_along(1),
+    "points": _mirror_places,
+    "places": _mirror_places,
+    "inside": lambda values, flip: values,
+}

@@ -1,0 +1,246 @@
+"""Shapes seen from 24 sides, packed: pictures, surface points, voxels and occupancies in a few memory-mapped files."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from common.cli import UserError
+from common.data.making import DONE, in_processes
+from common.data.npy import open_npy
+from common.outputs import require_space, write_json
+from common.p3d import Meshes
+
+RESOLUTION = 32  # of the voxels, which fill the cube [-1/2, 1/2]^3
+POINTS, QUERIES = 10_000, 8192  # kept of each shape: points of its surface, places where its occupancy is known
+NEAR = 0.03  # half of these places lie so near to the surface, as a standard deviation
+REACH = 0.55  # the others anywhere in the cube of this half side
+CHUNK = 10
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One shape, its bounding box's middle at the origin and its diagonal 1.
+
+    Attributes:
+        name: of the shape, within its class.
+        points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z.
+        queries: (QUERIES, 3). inside: (QUERIES,) bool.
+        images: PNG files, one a view. views: (N, 3) azimuth, elevation, degrees; share of the farthest distance.
+    """
+
+    name: str
+    points: np.ndarray
+    voxels: np.ndarray
+    queries: np.ndarray
+    inside: np.ndarray
+    images: list[bytes]
+    views: np.ndarray
+
+
+def as_png(image: np.ndarray) -> bytes:
+    """A picture (H, W, 3) uint8 as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG", compress_level=6)
+    return file.getvalue()
+
+
+def draw_queries(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Places (QUERIES, 3) float32 to know the occupancy at: half of them beside the points (N, 3), half anywhere."""
+    half = QUERIES // 2
+    near = points[generator.integers(len(points), size=half)] + generator.normal(0.0, NEAR, (half, 3))
+    return np.concatenate((near, generator.uniform(-REACH, REACH, (QUERIES - half, 3)))).astype(np.float32)
+
+
+ARRAYS = {
+    "points": ((POINTS, 3), np.float32),
+    "voxels": ((RESOLUTION**3 // 8,), np.uint8),
+    "queries": ((QUERIES, 3), np.float16),
+    "inside": ((QUERIES // 8,), np.uint8),
+}
+
+
+def pack(
+    folder: Path, jobs: Sequence, make: Callable[[object], Item], views: int, bar: str, skip_bad: bool = False
+) -> None:
+    """Make the items of all jobs, in order, into memory-mapped files of ``folder``.
+
+    Args:
+        make: a function of a module, job -> item.
+        skip_bad: where it raises a UserError leave the row empty, with None for its name; else pass the error on.
+    """
+    shapes = {name: ((len(jobs), *shape), kind) for name, (shape, kind) in ARRAYS.items()}
+    shapes |= {"views": ((len(jobs), views, 3), np.float32), "places": ((len(jobs), views, 2), np.int64)}
+    needed = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in shapes.values())
+    require_space(folder, needed + len(jobs) * views * 12_000, "--data_dir")
+    for name, (shape, kind) in shapes.items():
+        np.lib.format.open_memmap(folder / f"{name}.npy", "w+", kind, shape)
+    parts = [(folder, make, start, jobs[start : start + CHUNK], skip_bad) for start in range(0, len(jobs), CHUNK)]
+    names, bad = {}, []
+    with tqdm(total=len(jobs), desc=bar, unit="shape") as progress:
+        for start, made, reasons in in_processes(_pack_part, parts):
+            names[start] = made
+            bad += reasons
+            progress.update(len(made))
+    digest = hashlib.sha256()
+    for name in ("points", "voxels", "places"):
+        digest.update((folder / f"{name}.npy").read_bytes())
+    ordered = [name for start in sorted(names) for name in names[start]]
+    write_json(folder / DONE, {"fingerprint": digest.hexdigest()[:16], "names": ordered, "bad": sorted(bad)})
+
+
+def _pack_part(part) -> tuple[int, list[str | None], list[str]]:
+    folder, make, start, jobs, skip_bad = part
+    torch.set_num_threads(1)
+    arrays = {name: np.lib.format.open_memmap(folder / f"{name}.npy", "r+") for name in (*ARRAYS, "views", "places")}
+    names, bad, at = [], [], 0
+    with (folder / f"images_{start // CHUNK:05d}.bin").open("wb") as file:
+        for row, job in enumerate(jobs, start):
+            try:
+                item = make(job)
+            except UserError as error:
+                if not skip_bad:
+                    raise
+                names.append(None)
+                bad.append(str(error))
+                continue
+            arrays["points"][row], arrays["queries"][row], arrays["views"][row] = item.points, item.queries, item.views
+            arrays["voxels"][row] = np.packbits(item.voxels)
+            arrays["inside"][row] = np.packbits(item.inside)
+            for view, image in enumerate(item.images):
+                file.write(image)
+                arrays["places"][row, view] = at, len(image)
+                at += len(image)
+            names.append(item.name)
+    return start, names, bad
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A packed folder: the shapes of one class.
+
+    Attributes:
+        name: of the class. mesh: row -> that shape's true mesh.
+    """
+
+    folder: Path
+    name: str
+    mesh: Callable[[int], Meshes]
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The memory-mapped files.
+
+        Raises:
+            UserError: one of them is damaged.
+        """
+        try:
+            return {name: open_npy(self.folder / f"{name}.npy") for name in (*ARRAYS, "views", "places")}
+        except UserError as error:
+            raise UserError(f"{error}; this is a cache: delete {self.folder} to make it again") from None
+
+    @cached_property
+    def done(self) -> dict:
+        """``names`` of the shapes, ``fingerprint`` of the data, and what else was packed with them."""
+        return json.loads((self.folder / DONE).read_text())
+
+    def image(self, row: int, view: int) -> np.ndarray:
+        """Picture (H, W, 3) uint8."""
+        start, length = self.arrays["places"][row, view]
+        with (self.folder / f"images_{row // CHUNK:05d}.bin").open("rb") as file:
+            file.seek(start)
+            return np.asarray(Image.open(io.BytesIO(file.read(length))))
+
+
+@dataclass(frozen=True)
+class ShapeViews:
+    """N shapes, each seen from several sides.
+
+    Attributes:
+        packs: where they are, a pack a class. where: (N, 2) pack and row of each.
+        source: in words.
+    """
+
+    packs: tuple[Pack, ...]
+    where: np.ndarray
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.where)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(pack.name for pack in self.packs)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data."""
+        return "-".join(pack.done["fingerprint"] for pack in self.packs)
+
+    @property
+    def num_views(self) -> int:
+        """Pictures of each shape."""
+        return min(pack.arrays["places"].shape[1] for pack in self.packs)
+
+    def of_class(self, name: str) -> "ShapeViews":
+        """The shapes of one class."""
+        kept = self.where[:, 0] == self.classes.index(name)
+        return replace(self, where=self.where[kept], source=f"the {name}s of {self.source}")
+
+    def name(self, index: int) -> str:
+        """Of a shape."""
+        pack, row = self.where[index]
+        return self.packs[pack].done["names"][row]
+
+    def mesh(self, index: int) -> Meshes:
+        """The true mesh of a shape."""
+        pack, row = self.where[index]
+        return self.packs[pack].mesh(int(row))
+
+    def _rows(self, array: str, index: np.ndarray) -> np.ndarray:
+        return np.stack([self.packs[pack].arrays[array][row] for pack, row in self.where[index]])
+
+    def images(self, index: np.ndarray, view: np.ndarray) -> Tensor:
+        """Pictures (N, 3, H, W) uint8 of views (N,) of shapes (N,)."""
+        pictures = [self.packs[p].image(row, v) for (p, row), v in zip(self.where[index], view, strict=True)]
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+    def views(self, index: np.ndarray) -> np.ndarray:
+        """Azimuth, elevation (degrees) and share of the farthest distance of all views of shapes (N,): (N, V, 3)."""
+        return self._rows("views", index)
+
+    def points(self, index: np.ndarray, count: int, generator: np.random.Generator) -> Tensor:
+        """Surface points (N, count, 3) of shapes (N,), drawn without replacement from those that are kept."""
+        picked = [generator.permutation(POINTS)[:count] for _ in index]
+        pairs = zip(self.where[index], picked, strict=True)
+        return torch.from_numpy(np.stack([self.packs[pack].arrays["points"][row][p] for (pack, row), p in pairs]))
+
+    def voxels(self, index: np.ndarray) -> Tensor:
+        """Occupancy (N, 32, 32, 32) bool by x, y, z of shapes (N,)."""
+        bits = np.unpackbits(self._rows("voxels", index), axis=1)
+        return torch.from_numpy(bits.reshape(-1, *(RESOLUTION,) * 3)).bool()
+
+    def queries(self, index: np.ndarray, count: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Places (N, count, 3) of shapes (N,) and whether they are inside, (N, count) bool."""
+        picked = generator.integers(QUERIES, size=(len(index), count))
+        places = np.take_along_axis(self._rows("queries", index), picked[..., None], 1)
+        bits = np.unpackbits(self._rows("inside", index), axis=1)
+        return torch.from_numpy(places).float(), torch.from_numpy(np.take_along_axis(bits, picked, 1)).bool()
+
+
+def join(parts: Sequence[ShapeViews]) -> ShapeViews:
+    """The shapes of several classes, one class after the other."""
+    where = [part.where + [[number, 0]] for number, part in enumerate(parts)]
+    packs = tuple(pack for part in parts for pack in part.packs)
+    return ShapeViews(packs, np.concatenate(where), " and ".join(part.source for part in parts))

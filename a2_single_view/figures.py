@@ -1,0 +1,94 @@
+"""Figures of scores, and pictures of predicted shapes beside the true ones."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from a2_single_view.dataset import ShapeViews
+from a2_single_view.scores import THRESHOLDS, occupancy_mesh
+from common.gif import save_gif
+from common.mesh_views import FIELD_OF_VIEW, painted, render_views
+from common.outputs import atomic_path
+from common.p3d import FoVPerspectiveCameras, Meshes, look_at_view_transform
+from common.visualize import FIELD_OF_VIEW as POINTS_FIELD
+from common.visualize import add_caption, render_points, save_png
+
+SIZE = 160
+BLUE = (0.45, 0.60, 0.85)
+
+
+def f1_figure(path: Path, runs: dict[str, dict[str, float]]) -> None:
+    """Write a plot of F1 against the threshold of each run: name -> its metrics."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.6, 4.0), layout="constrained")
+    axes = figure.subplots()
+    for name, metrics in runs.items():
+        axes.plot(THRESHOLDS, [metrics[f"f1@{t:.2f}"] for t in THRESHOLDS], marker="o", label=name)
+    axes.set_xlabel("threshold, share of the diagonal")
+    axes.set_ylabel("F1 at 5,000 points, %")
+    axes.set_ylim(0, 100)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def pictures(
+    shape: Tensor | Meshes | None, azimuths: Sequence[float], size: int = SIZE, colors: Tensor | None = None
+) -> np.ndarray:
+    """Pictures (N, size, size, 3) uint8 of one shape, as large in all of them, from N azimuths in degrees.
+
+    Args:
+        shape: points (M, 3), logits (R, R, R), a mesh, or None: white.
+        colors: (M, 3) in [0, 1] of points.
+    """
+    azim = torch.tensor(azimuths, dtype=torch.float32)
+    if isinstance(shape, Tensor) and shape.dim() == 3:
+        shape = occupancy_mesh(shape)
+    if shape is None or isinstance(shape, Meshes) and shape.isempty():
+        return np.full((len(azim), size, size, 3), 255, np.uint8)
+    if isinstance(shape, Tensor):
+        R, T = look_at_view_transform(0.56 / np.sin(np.radians(POINTS_FIELD / 2)), 25.0, azim)
+        return render_points(shape, colors, size, R=R, T=T)
+    mesh = painted(shape, BLUE) if shape.textures is None else shape
+    R, T = look_at_view_transform(0.56 / np.sin(np.radians(FIELD_OF_VIEW / 2)), 25.0, azim)
+    return render_views(mesh, FoVPerspectiveCameras(R=R, T=T, fov=FIELD_OF_VIEW, znear=0.05), size)
+
+
+def as_size(image: np.ndarray, size: int = SIZE) -> np.ndarray:
+    """A picture (H, W, 3) uint8 as (size, size, 3)."""
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
+
+
+def beside_truth(image: np.ndarray, truth: Meshes, shapes: Sequence[Tensor | Meshes | None], azimuths) -> np.ndarray:
+    """Frames (N, SIZE, columns * SIZE, 3): the image, the true mesh, predictions, from N azimuths."""
+    still = np.repeat(as_size(image)[None], len(azimuths), 0)
+    return np.concatenate((still, pictures(truth, azimuths), *(pictures(shape, azimuths) for shape in shapes)), 2)
+
+
+def show(
+    folder: Path, name: str, shapes: ShapeViews, chosen: Sequence[tuple[int, int]], predictions, captions: Sequence[str]
+) -> None:
+    """Write ``name.gif`` and ``name.png``: a row for each (shape, view), its image, true mesh and predictions.
+
+    Args:
+        predictions: for each row one shape or more.
+        captions: of the columns.
+    """
+    azimuths = [30.0 + 360.0 * frame / 12 for frame in range(12)]
+    rows = []
+    for (index, view), made in zip(chosen, predictions, strict=True):
+        image = shapes.images(np.array([index]), np.array([view]))[0].permute(1, 2, 0).numpy()
+        rows.append(beside_truth(image, shapes.mesh(index), made, azimuths))
+    frames = np.concatenate(rows, 1)
+    top = np.concatenate(
+        [add_caption(frames[:1, :1, SIZE * i : SIZE * (i + 1)], text)[:, :-1] for i, text in enumerate(captions)], 2
+    )
+    frames = np.concatenate((np.repeat(top, len(frames), 0), frames), 1)
+    save_gif(folder / f"{name}.gif", frames, 6)
+    save_png(folder / f"{name}.png", frames[0])

@@ -1,0 +1,59 @@
+"""Question 2.5: the same model trained under several values of one flag, scored side by side."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from a2_single_view import eval_model, train_model
+from a2_single_view.figures import f1_figure
+from a2_single_view.train_model import OUTPUT_DIR
+from common.cli import ArgumentParser, UserError, command
+from common.outputs import make_folder, write_json
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train and score a model for each value; what was scored already is not made again unless --again."""
+    started = time.time()
+    p = ArgumentParser(
+        "One flag of train_model under several values; further flags go to train_model. Twenty minutes a value on two "
+        "cores.",
+        "python -m a2_single_view.sweep --param w_smooth --values 0.001 0.01 0.1 1 10 --type mesh --max_iter 1000",
+    )
+    p.add_argument("--param", default="w_smooth", help="flag of train_model, without its dashes")
+    p.add_argument("--values", nargs="+", default=["0.001", "0.01", "0.1", "1", "10"], help="its values")
+    p.add_argument("--output_dir", default=OUTPUT_DIR, help="where the runs go")
+    p.add_argument("--data_dir", default=None, help="cache of generated data (default: $L3D_DATA, else ./data)")
+    p.add_argument("--again", action="store_true", help="make runs again whose scores are there")
+    args, more = p.parse_known_args(argv)
+    if "--type" not in more:
+        more = ["--type", "mesh", *more]
+    flags = {flag for action in train_model.parser()._actions for flag in action.option_strings}
+    if f"--{args.param}" not in flags:
+        raise UserError(f"--param {args.param}: train_model has no flag --{args.param}")
+    folder = make_folder(Path(args.output_dir) / f"sweep_{args.param}", "--output_dir")
+    shared = ["--output_dir", str(folder)] + (["--data_dir", args.data_dir] if args.data_dir else [])
+    kind = more[more.index("--type") + 1]
+    rows = {}
+    for value in args.values:
+        name = f"{args.param}_{value}"
+        scores = folder / name / "eval" / "metrics.json"
+        if args.again or not scores.is_file():
+            print(f"== {args.param} = {value}")
+            for main_of, flags in (
+                (train_model.main, [*more, f"--{args.param}", value]),
+                (eval_model.main, ["--type", kind]),
+            ):
+                code = main_of([*flags, *shared, "--exp_name", name])
+                if code:
+                    raise SystemExit(code)
+        rows[f"{args.param} = {value}"] = json.loads(scores.read_text())
+    f1_figure(folder / "f1.png", rows)
+    write_json(folder / "results.json", {**rows, "seconds": time.time() - started})
+    for name, row in rows.items():
+        print(f"{name}: F1@0.05 {row['f1@0.05']:.2f}, Chamfer {row['chamfer']:.5f}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,186 @@
+"""Question 2: learn to predict a shape from one image of it."""
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from a2_single_view.batches import Batch, Batches
+from a2_single_view.data import CLASSES, load_shapes
+from a2_single_view.dataset import ShapeViews
+from a2_single_view.losses import (
+    VOXEL_LOSSES,
+    chamfer_of_some,
+    edge_loss,
+    normal_loss,
+    smoothness_loss,
+    voxel_loss,
+)
+from a2_single_view.model import TYPES, SingleViewTo3D
+from a2_single_view.resnet import ARCHITECTURES, load_encoder_weights
+from common.cli import (
+    ArgumentParser,
+    add_common_flags,
+    command,
+    non_negative_float,
+    non_negative_int,
+    positive_float,
+    positive_int,
+    resolve_device,
+)
+from common.optimisation import Optimisation, Steps, exponential, optimise
+from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.p3d import sample_points_from_meshes
+from common.training import seed_everything
+
+OUTPUT_DIR = "outputs/a2_single_view"
+CHECKPOINT = "checkpoint.pt"
+# Steps of the plain command: what about a quarter of an hour on two cores allows.
+MAX_ITER = {"vox": 3000, "point": 4000, "mesh": 4000, "implicit": 5000, "parametric": 4000}
+SOME = 1024  # points that look for their nearest ones in a step
+
+
+def losses_of(args: argparse.Namespace, model: SingleViewTo3D) -> Callable[[Batch], dict[str, Tensor]]:
+    """The named terms of a batch that the model is trained with."""
+
+    def cloud(points: Tensor, batch: Batch) -> Tensor:
+        return args.w_chamfer * chamfer_of_some(points, batch["points"], SOME)
+
+    def losses(batch: Batch) -> dict[str, Tensor]:
+        features = batch.get("features")
+        if features is None:
+            features = model.encode(batch["images"])
+        if args.type == "vox":
+            logits = model.decoder(features)
+            return {"voxels": voxel_loss(logits, batch["voxels"], args.positive_weight, args.voxel_loss)}
+        if args.type == "implicit":
+            logits = model.decoder(features, batch["places"])
+            return {"occupancy": functional.binary_cross_entropy_with_logits(logits, batch["inside"].float())}
+        if args.type == "point":
+            return {"chamfer": cloud(model.decoder(features), batch)}
+        if args.type == "parametric":
+            patches = model.decoder.patches
+            uv = 2 * torch.rand(patches, 2 * SOME // patches, 2, device=features.device) - 1
+            return {"chamfer": cloud(model.decoder(features, uv), batch)}
+        meshes = model.decoder.meshes(model.decoder(features))
+        return {
+            "chamfer": cloud(sample_points_from_meshes(meshes, 2 * SOME), batch),
+            "smoothness": args.w_smooth * smoothness_loss(meshes),
+            "edges": args.w_edge * edge_loss(meshes),
+            "normals": args.w_normal * normal_loss(meshes),
+        }
+
+    return losses
+
+
+def train(
+    args: argparse.Namespace, shapes: ShapeViews, folder: Path, device: torch.device
+) -> tuple[SingleViewTo3D, Steps]:
+    """Train for ``args.max_iter`` steps, or go on from the folder's checkpoint."""
+    seed_everything(args.seed)
+    model = SingleViewTo3D(args.arch, args.type, args.n_points)
+    if args.encoder_weights:
+        load_encoder_weights(model.encoder, args.encoder_weights)
+    model = model.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), args.lr, fused=True)
+    batches = Batches(shapes, args.type, args.batch_size, args.seed, args.num_workers)
+    terms = losses_of(args, model)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        return terms({name: value.to(device) for name, value in batches(step).items()})
+
+    every = max(1, args.max_iter // 40)
+
+    def after(steps: Steps) -> dict[str, float] | None:
+        return {"steps_per_second": steps.step / steps.seconds} if steps.step % every == 0 else None
+
+    run = Optimisation(model, optimizer, losses, exponential(0.02), description(args, shapes), args.seed)
+    try:
+        steps = optimise(
+            run,
+            args.max_iter,
+            folder / CHECKPOINT,
+            resume=args.load_checkpoint,
+            checkpoint_every=args.save_freq,
+            max_minutes=args.max_minutes,
+            after=after,
+            bar=f"training {args.type}",
+        )
+    finally:
+        batches.close()
+    return model, steps
+
+
+def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
+    """What a checkpoint says of its model, so that evaluation can make it again and a run resume only its own."""
+    loss = {
+        name: getattr(args, name)
+        for name in ("w_chamfer", "w_smooth", "w_edge", "w_normal", "voxel_loss", "positive_weight")
+    }
+    return {
+        "type": args.type,
+        "arch": args.arch,
+        "n_points": args.n_points,
+        "classes": list(shapes.classes),
+        "data": shapes.fingerprint,
+        "training": {"lr": args.lr, "batch_size": args.batch_size, **loss},
+    }
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Train one decoder; leave its checkpoint and the history of its losses."""
+    started = time.time()
+    args = parser().parse_args(argv)
+    args.max_iter = args.max_iter or MAX_ITER[args.type]
+    device = resolve_device(args.device)
+    folder = make_folder(Path(args.output_dir) / (args.exp_name or args.type), "--output_dir")
+    shapes = load_shapes(tuple(args.classes), args.data_dir, args.skip_bad)["train"]
+    print(shapes.source)
+    model, steps = train(args, shapes, folder, device)
+    write_json(folder / "history.json", {"steps": steps.history})
+    metrics = {"train_loss": steps.history[-1]["loss"]} if steps.history else {}
+    metrics |= {"steps": steps.step, "training_seconds": steps.seconds, "seconds": time.time() - started}
+    metrics["parameters"] = sum(p.numel() for p in model.parameters())
+    write_metrics(folder, metrics)
+    write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=shapes.source)
+    print(f"{folder / CHECKPOINT}: {steps.step} steps in {steps.seconds:.0f} s")
+
+
+def parser() -> ArgumentParser:
+    """The course's flags and ours."""
+    p = ArgumentParser(
+        "Learn to predict voxels, points, a mesh, an occupancy or a parametric surface from one image; about a quarter "
+        "of an hour on two cores.",
+        "python -m a2_single_view.train_model --type point",
+    )
+    add_common_flags(p, OUTPUT_DIR)
+    p.add_argument("--type", choices=TYPES, default="vox", help="what is predicted")
+    p.add_argument("--arch", choices=sorted(ARCHITECTURES), default="small", help="encoder")
+    p.add_argument("--encoder_weights", default=None, help="file of weights in torchvision's layout")
+    p.add_argument("--classes", nargs="+", choices=CLASSES, default=["chair"], help="classes to train on")
+    p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
+    p.add_argument("--lr", type=positive_float, default=1e-3, help="peak learning rate")
+    p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {MAX_ITER})")
+    p.add_argument("--max_minutes", type=positive_float, default=None, help="stop after this time")
+    p.add_argument("--batch_size", type=positive_int, default=32, help="images a step")
+    p.add_argument("--num_workers", type=non_negative_int, default=1, help="threads that read ahead")
+    p.add_argument("--n_points", type=positive_int, default=5000, help="of a predicted cloud")
+    p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
+    p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")
+    p.add_argument("--w_edge", type=non_negative_float, default=0.0, help="weight of a mesh's edges")
+    p.add_argument("--w_normal", type=non_negative_float, default=0.0, help="weight of a mesh's normals")
+    p.add_argument("--voxel_loss", choices=VOXEL_LOSSES, default="bce", help="loss of voxels")
+    p.add_argument("--positive_weight", type=positive_float, default=1.0, help="weight of filled voxels")
+    p.add_argument("--save_freq", type=positive_int, default=500, help="steps between checkpoints")
+    p.add_argument("--load_checkpoint", "--resume", action="store_true", help="go on from this run's checkpoint")
+    p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")
+    return p
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

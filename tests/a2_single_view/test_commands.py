@@ -1,0 +1,118 @@
+"""Commands on a tiny set: what they leave, that they learn, go on, and refuse."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from a2_single_view import eval_model, fit_data, interpret, sweep, train_model
+from a2_single_view.model import TYPES
+from common.checkpoint import load_checkpoint
+
+SMALL = ("--batch_size", 4, "--max_iter", 6, "--save_freq", 3, "--n_points", 200)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_training_and_evaluation(run, metrics, tmp_path, kind):
+    result = run(train_model, "--type", kind, *SMALL)
+    assert (result.code, result.err.count("error")) == (0, 0)
+    trained = metrics(kind)
+    assert trained["steps"] == 6 and trained["train_loss"] > 0 and trained["parameters"] > 1e5
+    points = ("--n_points", 200) if kind == "point" else ()
+    assert run(eval_model, "--type", kind, *points, "--views", 1, "--vis_freq", 3).code == 0
+    scores = metrics(f"{kind}/eval")
+    assert {"f1@0.01", "f1@0.05", "f1@0.05_1000_points", "chamfer", "precision@0.05"} <= set(scores)
+    assert ("voxel_iou" in scores) == (kind in ("vox", "implicit"))
+    assert 0 <= scores["f1@0.01"] <= scores["f1@0.05"] <= 100
+    shown = Image.open(tmp_path / kind / "eval" / f"predicted_{kind}.gif")
+    assert shown.n_frames == 12 and shown.size[0] == 480 and shown.size[1] > 320
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(run, tmp_path):
+    run(train_model, "--type", "mesh", *SMALL, "--exp_name", "whole")
+    run(
+        train_model,
+        "--type",
+        "mesh",
+        *SMALL[:2],
+        "--max_iter",
+        6,
+        *SMALL[4:],
+        "--max_minutes",
+        1e-9,
+        "--exp_name",
+        "part",
+    )
+    assert load_checkpoint(tmp_path / "part" / "checkpoint.pt")["step"] == 1
+    run(train_model, "--type", "mesh", *SMALL, "--load_checkpoint", "--exp_name", "part")
+    one, two = (load_checkpoint(tmp_path / name / "checkpoint.pt")["weights"] for name in ("whole", "part"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_few_shapes_are_learnt_by_heart(run, metrics):
+    flags = ("--type", "point", "--n_points", 500, "--batch_size", 8, "--max_iter", 80, "--lr", 2e-3)
+    run(train_model, *flags, "--exp_name", "long")
+    run(train_model, *flags[:-4], "--max_iter", 2, "--lr", 2e-3, "--exp_name", "short")
+    assert metrics("long")["train_loss"] < 0.5 * metrics("short")["train_loss"]
+
+
+def test_looking_into_a_model(run, metrics, tmp_path):
+    run(train_model, "--type", "point", *SMALL)
+    assert run(interpret, "--type", "point").code == 0
+    folder = tmp_path / "point" / "interpret"
+    assert {path.name for path in folder.iterdir()} >= {
+        "error.png", "worst.gif", "best.gif", "interpolation.gif", "occlusion.png", "metrics.json",
+    }  # fmt: skip
+    scores = metrics("point/interpret")
+    assert scores["worst_f1@0.05"] <= scores["best_f1@0.05"]
+
+
+def test_a_sweep(run, tmp_path):
+    result = run(sweep, "--param", "w_smooth", "--values", 0.1, 1, *SMALL)
+    assert result.code == 0
+    results = json.loads((tmp_path / "sweep_w_smooth" / "results.json").read_text())
+    assert {"w_smooth = 0.1", "w_smooth = 1"} <= set(results)
+    again = run(sweep, "--param", "w_smooth", "--values", 0.1, 1, *SMALL)
+    assert "==" not in again.out and "F1@0.05" in again.out  # what is there is not made again
+
+
+@pytest.mark.parametrize("kind", ["vox", "point", "mesh"])
+def test_fits(run, metrics, tmp_path, kind):
+    iterations = {"vox": 120, "point": 150, "mesh": 40}[kind]
+    assert run(fit_data, "--type", kind, "--max_iter", iterations, "--num_frames", 3, "--n_points", 500).code == 0
+    scores = metrics("")
+    bounds = {"vox": ("voxel_iou", 0.99, 1.01), "point": ("chamfer", 0, 2e-3), "mesh": ("chamfer", 0, 0.02)}
+    name, low, high = bounds[kind]
+    assert low <= scores[name] < high
+    name = "fit_mesh_sphere_to_chair" if kind == "mesh" else f"fit_{kind}"
+    assert Image.open(tmp_path / f"{name}.gif").n_frames >= 3
+
+
+WRONG = [
+    (train_model, ["--type", "cloud"], "invalid choice: 'cloud'"),
+    (train_model, ["--lr", "0"], "0 is not a finite number above 0"),
+    (train_model, ["--w_smooth", "-1"], "-1 is not a finite number of at least 0"),
+    (train_model, ["--encoder_weights", "none.pth"], "none.pth: no such file"),
+    (train_model, ["--load_checkpoint", "--exp_name", "new"], "checkpoint"),
+    (eval_model, ["--type", "point"], "checkpoint"),
+    (sweep, ["--param", "w_smoth"], "train_model has no flag --w_smoth"),
+    (fit_data, ["--target", "dog"], "invalid choice: 'dog'"),
+]
+
+
+@pytest.mark.parametrize("module, flags, words", WRONG)
+def test_what_is_wrong_is_said_in_one_line(run, module, flags, words):
+    result = run(module, *flags)
+    assert result.code == 2 and words in result.err.splitlines()[-1] and "Traceback" not in result.err
+
+
+def test_checkpoints_of_other_models_are_refused(run, tmp_path):
+    run(train_model, "--type", "point", *SMALL)
+    checkpoint = tmp_path / "point" / "checkpoint.pt"
+    result = run(eval_model, "--type", "mesh", "--checkpoint", checkpoint)
+    assert result.code == 2 and "its type is point, not mesh" in result.err
+    result = run(eval_model, "--type", "point", "--n_points", 100)
+    assert result.code == 2 and "it predicts 200 points" in result.err
+    result = run(train_model, "--type", "point", *SMALL[:-2], "--n_points", 100, "--load_checkpoint")
+    assert result.code == 2 and "other settings" in result.err

@@ -1,0 +1,152 @@
+"""Packed shapes: what goes in comes out; pictures, voxels and places agree; mirrored batches are mirrored shapes."""
+
+import numpy as np
+import pytest
+import torch
+
+from a2_single_view.batches import Batches
+from a2_single_view.binvox import read_binvox, write_binvox
+from a2_single_view.embedded import embedded_shape, load_embedded, make_item
+from a2_single_view.rendering import cameras_of, draw_views, render_shape
+from common.cli import UserError
+from tests.a2_single_view.conftest import COUNTS
+
+
+@pytest.fixture
+def sets(data_dir):
+    return load_embedded(("chair",), str(data_dir))
+
+
+def test_splits_hold_what_was_made(sets):
+    assert {split: len(shapes) for split, shapes in sets.items()} == COUNTS
+    item, test = make_item(("chair", 0, 9)), sets["test"]
+    index = np.array([1])
+    assert test.name(1) == item.name == "chair_00009"
+    assert torch.equal(test.voxels(index)[0], torch.from_numpy(item.voxels))
+    np.testing.assert_array_equal(test.views(index)[0], item.views)
+    points = test.points(index, len(item.points), np.random.default_rng(0))[0].numpy()
+    np.testing.assert_array_equal(np.sort(points, 0), np.sort(item.points, 0))
+    assert test.images(index, np.array([23])).shape == (1, 3, 137, 137)
+    assert "4 procedural chairs" in test.source and test.num_views == 24
+
+
+def test_shapes_are_centred_with_a_diagonal_of_1(sets):
+    for family in ("chair", "car", "airplane"):
+        low, high = embedded_shape(family, 0, 3).bounds()
+        np.testing.assert_allclose(low + high, 0, atol=1e-9)
+        assert np.linalg.norm(high - low) == pytest.approx(1.0)
+
+
+def test_points_voxels_and_places_agree(sets):
+    train, index = sets["train"], np.arange(6)
+    voxels = train.voxels(index)
+    places, inside = train.queries(index, 4000, np.random.default_rng(1))
+    cell = ((places + 0.5) * 32).floor().long().clamp(0, 31)
+    filled = voxels[torch.arange(6)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]]
+    assert (filled == inside).float().mean() > 0.9  # they differ only in cells that the surface cuts
+    for number in range(6):
+        shape = embedded_shape("chair", 0, number)
+        assert (shape.contains(places[number]) == inside[number]).float().mean() > 0.99  # but for half precision
+        on = shape.sdf(train.points(np.array([number]), 500, np.random.default_rng(2))[0].double())
+        assert on.abs().max() < 0.02
+
+
+def test_pictures_show_the_shape_where_its_points_are(sets):
+    train = sets["train"]
+    for view in (0, 5):
+        index = np.array([2])
+        image = train.images(index, np.array([view]))[0]
+        covered = (image < 250).any(0)
+        points = train.points(index, 3000, np.random.default_rng(0))[0]
+        ndc = cameras_of(train.views(index)[0][view : view + 1]).transform_points_ndc(points)
+        column, row = ((1 - ndc[:, axis]) * 137 / 2 for axis in (0, 1))
+        hit = covered[row.long().clamp(0, 136), column.long().clamp(0, 136)]
+        assert hit.float().mean() > 0.97
+        around = torch.nn.functional.max_pool2d(covered[None].float(), 9, 1, 4)[0]
+        shown = torch.zeros(137, 137)
+        shown[row.long().clamp(0, 136), column.long().clamp(0, 136)] = 1
+        assert around[shown > 0].all()
+
+
+def test_views_are_r2n2s():
+    views = draw_views(np.random.default_rng(0), 500)
+    low, high = views.min(0), views.max(0)
+    assert (low >= [0, 25, 0.65]).all() and (high <= [360, 30, 0.95]).all()
+    assert np.ptp(views[:, 0]) > 350 and np.ptp(views[:, 1]) > 4.5
+    centre = cameras_of(np.float32([[0.0, 0.0, 0.8]])).get_camera_center()
+    torch.testing.assert_close(centre, torch.tensor([[0.0, 0.0, 1.4]]), atol=1e-5, rtol=0)
+
+
+def test_faces_are_lit_and_what_is_empty_is_white():
+    square = torch.tensor([[-0.2, -0.2, 0], [0.2, -0.2, 0], [0.2, 0.2, 0], [-0.2, 0.2, 0.0]])
+    faces, colors = torch.tensor([[0, 1, 2], [0, 2, 3]]), torch.tensor([[0.5, 0.25, 0.0]] * 2)
+    image = render_shape(square, faces, colors, np.float32([[0, 0, 0.8], [180, 0, 0.8]]), 45)
+    assert (image[:, 0, 0] == 255).all() and (image[0] == image[1]).all()  # a face has two sides
+    np.testing.assert_allclose(image[0, 22, 22] / image[0, 22, 22, 0], [1.0, 0.5, 0.0], atol=0.02)
+
+
+def test_mirrored_batches_are_mirrored_shapes(sets):
+    both = [Batches(sets["train"], kind, 16, 7, workers=0) for kind in ("vox", "point", "implicit")]
+    plain = [Batches(sets["train"], kind, 16, 7, workers=0, mirror=False) for kind in ("vox", "point", "implicit")]
+    (vox, point, places), (vox_, point_, places_) = ([b.make(3) for b in kind] for kind in (both, plain))
+    flip = (vox["images"] != vox_["images"]).flatten(1).any(1)
+    assert 0 < flip.sum() < 16
+    for number in range(16):
+        if not flip[number]:
+            assert all(
+                torch.equal(batch[k][number], batch_[k][number])
+                for batch, batch_ in ((vox, vox_), (point, point_), (places, places_))
+                for k in batch
+            )
+            continue
+        assert torch.equal(vox["images"][number], vox_["images"][number].flip(2))
+        assert torch.equal(vox["voxels"][number], vox_["voxels"][number].flip(0))
+        sign = torch.tensor([-1.0, 1.0, 1.0])
+        assert torch.equal(point["points"][number], point_["points"][number] * sign)
+        assert torch.equal(places["places"][number], places_["places"][number] * sign)
+        assert torch.equal(places["inside"][number], places_["inside"][number])
+
+
+def test_batches_are_the_same_however_they_are_read(sets):
+    ahead, now = (Batches(sets["train"], "point", 4, 1, workers=w) for w in (2, 0))
+    for step in (5, 6, 7):  # begun in the middle, as a resumed run does
+        one, two = ahead(step), now(step)
+        assert set(one) == {"images", "points"} and all(torch.equal(one[name], two[name]) for name in two)
+    ahead.close()
+
+
+def test_binvox_comes_back(tmp_path):
+    voxels = np.random.default_rng(0).random((32, 32, 32)) < 0.1
+    voxels[:12] = True  # longer than a run may be
+    write_binvox(tmp_path / "a.binvox", voxels)
+    np.testing.assert_array_equal(read_binvox(tmp_path / "a.binvox"), voxels)
+
+
+def test_binvox_counts_x_then_z_then_y(tmp_path):
+    cells = np.zeros(8, np.uint8)
+    cells[1] = 1  # x 0, z 0, y 1
+    runs = np.stack((cells, np.ones(8, np.uint8)), 1)
+    (tmp_path / "a.binvox").write_bytes(b"#binvox 1\ndim 2 2 2\ndata\n" + runs.tobytes())
+    assert np.argwhere(read_binvox(tmp_path / "a.binvox")).tolist() == [[0, 1, 0]]
+
+
+@pytest.mark.parametrize("damage", ["none", "cut", "odd", "header", "dim", "huge", "value"])
+def test_damaged_binvox_is_refused(tmp_path, damage):
+    path = tmp_path / "a.binvox"
+    write_binvox(path, np.zeros((8, 8, 8), bool))
+    data = path.read_bytes()
+    path.write_bytes(
+        {
+            "none": data,
+            "cut": data[:-4],
+            "odd": data[:-1],
+            "header": data.replace(b"#binvox", b"#voxbin"),
+            "dim": data.replace(b"8 8 8", b"8 8 9"),
+            "huge": data.replace(b"8 8 8", b"4096 4096 4096"),
+            "value": data[:-2] + b"\x07" + data[-1:],
+        }[damage]
+    )
+    if damage == "none":
+        path = tmp_path / "missing.binvox"
+    with pytest.raises(UserError, match=path.name):
+        read_binvox(path)

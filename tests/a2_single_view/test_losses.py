@@ -1,0 +1,78 @@
+"""Losses against their formulas, a slow twin, and finite differences."""
+
+import pytest
+import torch
+from torch.nn import functional
+
+from a2_single_view.losses import chamfer_loss, chamfer_of_some, edge_loss, normal_loss, smoothness_loss, voxel_loss
+from common.p3d import Meshes, ico_sphere
+
+
+def noise(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_voxel_losses_follow_their_formulas():
+    logits, truth = noise(2, 3, 3, 3), (noise(2, 3, 3, 3, seed=1) > 0.5).double()
+    p = torch.sigmoid(logits)
+    each = -(4.0 * truth * p.log() + (1 - truth) * (1 - p).log())
+    torch.testing.assert_close(voxel_loss(logits, truth, 4.0), each.mean())
+    right = torch.where(truth > 0, p, 1 - p)
+    focal = ((1 - right) ** 2 * -right.log() * torch.where(truth > 0, 4.0, 1.0)).mean()
+    torch.testing.assert_close(voxel_loss(logits, truth, 4.0, "focal"), focal)
+    dice = 1 - ((2 * (p * truth).sum((1, 2, 3)) + 1) / (p.sum((1, 2, 3)) + truth.sum((1, 2, 3)) + 1)).mean()
+    torch.testing.assert_close(voxel_loss(logits, truth, kind="dice"), voxel_loss(logits, truth) + dice)
+
+
+@pytest.mark.parametrize("kind", ["bce", "focal", "dice"])
+def test_voxel_losses_have_the_right_gradients(kind):
+    truth = noise(2, 2, 2, 2, seed=1) > 0
+    assert torch.autograd.gradcheck(lambda x: voxel_loss(x, truth, 2.0, kind), noise(2, 2, 2, 2).requires_grad_())
+
+
+def test_wrong_voxels_are_refused():
+    with pytest.raises(ValueError, match="shapes"):
+        voxel_loss(torch.zeros(2, 3), torch.zeros(3, 2))
+    with pytest.raises(ValueError, match="bce, focal, dice"):
+        voxel_loss(torch.zeros(2), torch.zeros(2), kind="mse")
+
+
+def test_chamfer_equals_a_loop():
+    one, two = noise(2, 7, 3), noise(2, 5, 3, seed=1)
+    expected = 0.0
+    for a, b in zip(one, two, strict=True):
+        expected += sum(min(float((p - q).square().sum()) for q in b) for p in a) / len(a) / 2
+        expected += sum(min(float((p - q).square().sum()) for q in a) for p in b) / len(b) / 2
+    assert float(chamfer_loss(one, two)) == pytest.approx(expected, rel=1e-12)
+    assert torch.autograd.gradcheck(chamfer_loss, (one.requires_grad_(), two.requires_grad_()))
+
+
+def test_some_points_stand_for_all():
+    one, two = noise(1, 400, 3), noise(1, 300, 3, seed=1)
+    torch.manual_seed(0)
+    draws = torch.stack([chamfer_of_some(one, two, 100) for _ in range(200)])
+    assert float(draws.mean()) == pytest.approx(float(chamfer_loss(one, two)), abs=4 * float(draws.std()) / 200**0.5)
+    assert torch.equal(chamfer_of_some(one, two, 400), chamfer_loss(one, two))
+
+
+@pytest.mark.parametrize("loss", [smoothness_loss, lambda m: smoothness_loss(m, "cot"), edge_loss, normal_loss])
+def test_losses_of_meshes_have_the_right_gradients(loss):
+    sphere = ico_sphere(0)
+    start = sphere.verts_packed().double() + 0.1 * noise(12, 3)
+    if loss is not smoothness_loss and loss is not edge_loss and loss is not normal_loss:
+        # Cotangent weights are constants of the loss, as in PyTorch3D: only its value is checked.
+        value = loss(Meshes([start], sphere.faces_list()))
+        assert float(value) > 0 and value.isfinite()
+        return
+    assert torch.autograd.gradcheck(lambda v: loss(Meshes([v], sphere.faces_list())), start.requires_grad_())
+
+
+def test_smoothness_of_a_tetrahedron():
+    verts = torch.tensor([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+    faces = torch.tensor([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
+    mesh = Meshes([verts], [faces])
+    # The neighbours' mean is -v / 3: each Laplacian is 4 / 3 as long as the vertex.
+    assert float(smoothness_loss(mesh)) == pytest.approx(4 / 3 * 3**0.5, rel=1e-6)
+    assert float(edge_loss(mesh)) == pytest.approx(8.0, rel=1e-6)
+    normals = mesh.faces_normals_packed()
+    assert float(normal_loss(mesh)) == pytest.approx(float(1 - functional.cosine_similarity(normals[:1], normals[1:2])))
