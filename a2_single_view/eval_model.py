@@ -21,6 +21,7 @@ from a2_single_view.scores import (
     sample_occupancy,
     voxel_iou,
 )
+from a2_single_view.shapes_file import load_file
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import ArgumentParser, UserError, add_common_flags, command, positive_int, resolve_device
@@ -84,11 +85,11 @@ def mesh_of(kind: str, shape: Tensor | Meshes) -> Meshes | None:
     return None if kind == "point" else shape
 
 
-def score(kind: str, shape: Tensor | Meshes, truth: Tensor, voxels: Tensor) -> dict[str, float]:
+def score(kind: str, shape: Tensor | Meshes, truth: Tensor, voxels: Tensor | None) -> dict[str, float]:
     """Scores of one predicted shape: F1, precision and recall at 5000 and 1000 points, Chamfer, and IoU of voxels.
 
     Args:
-        truth: (N, 3) points of the true surface. voxels: (32, 32, 32) bool.
+        truth: (N, 3) points of the true surface. voxels: (32, 32, 32) bool, of occupancies.
     """
     row = {}
     if kind in ("vox", "implicit"):
@@ -166,7 +167,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     home = Path(args.output_dir) / (args.exp_name or args.type)
     model, said = load_model(args.checkpoint or home / CHECKPOINT, args.type, args.n_points)
     folder = make_folder(home / "eval", "--output_dir")
-    shapes = load_shapes(tuple(said["classes"]), args.data_dir)[args.split]
+    if args.shapes:
+        shapes, folder = (
+            load_file(args.shapes, args.data_dir),
+            make_folder(f"{folder}_{Path(args.shapes).stem}", "--output_dir"),
+        )
+    else:
+        shapes = load_shapes(tuple(said["classes"]), args.data_dir)[args.split]
+    if args.only:
+        if args.only not in shapes.classes:
+            raise UserError(f"--only {args.only}: the model was trained on {', '.join(shapes.classes)}")
+        shapes = shapes.of_class(args.only)
     rows = evaluate(model, shapes, args.views, device)
     metrics = summary(rows)
     f1_figure(folder / f"eval_{args.type}.png", {args.type: metrics})
@@ -201,6 +212,10 @@ def parser() -> ArgumentParser:
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")
     p.add_argument("--n_points", type=positive_int, default=5000, help="of a point model's clouds")
     p.add_argument("--views", type=positive_int, default=3, help="of each shape")
+    p.add_argument(
+        "--shapes", default=None, help="score other shapes: a folder of meshes, or an npz of meshes or voxels"
+    )
+    p.add_argument("--only", default=None, help="score this class alone")
     p.add_argument("--split", choices=("val", "test"), default="test", help="which shapes")
     p.add_argument("--vis_freq", type=positive_int, default=25, help="every so many shapes one is shown")
     return p

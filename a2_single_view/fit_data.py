@@ -146,7 +146,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     device = resolve_device(args.device)
     seed_everything(args.seed)
-    folder = make_folder(Path(args.output_dir), "--output_dir")
+    name = f"fit_{args.type}" + (f"_{args.source}_to_{args.target}" if args.type == "mesh" else "")
+    folder = make_folder(Path(args.output_dir) / name, "--output_dir")
     target = target_shape(args.target, args.seed, args.index)
     fit = FITS[args.type](args, target, device)
     num_steps, lr = args.max_iter or MAX_ITER[args.type], args.lr or LEARNING_RATE[args.type]
@@ -168,7 +169,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         scores = fit.scores()
     truth = pictures(fit.truth, [30.0, *(30.0 + 360.0 * step / num_steps for step in sorted(shown))])
     halves = [add_caption(part, words) for part, words in ((truth, "target"), (np.stack(frames), "fit"))]
-    name = f"fit_{args.type}" + (f"_{args.source}_to_{args.target}" if args.type == "mesh" else "")
     save_gif(folder / f"{name}.gif", np.concatenate(halves, 2), 10)
     save_png(folder / f"{name}.png", np.concatenate([part[-1] for part in halves], 1))
     write_metrics(folder, {**scores, "training_seconds": steps.seconds, "steps": steps.step})
@@ -188,7 +188,7 @@ def parser() -> ArgumentParser:
         "Fit a voxel grid, a point cloud or a mesh to a shape; less than a minute on two cores.",
         "python -m a2_single_view.fit_data --type mesh --source torus --target torus",
     )
-    add_common_flags(p, f"{OUTPUT_DIR}/fit")
+    add_common_flags(p, OUTPUT_DIR)
     p.add_argument("--type", choices=sorted(FITS), default="vox", help="what is fitted")
     p.add_argument("--target", choices=TARGETS, default="chair", help="what it is fitted to")
     p.add_argument("--index", type=non_negative_int, default=2, help="which shape of the target's family")

@@ -8,7 +8,7 @@ from pathlib import Path
 from a2_single_view import eval_model, train_model
 from a2_single_view.figures import f1_figure
 from a2_single_view.train_model import OUTPUT_DIR
-from common.cli import ArgumentParser, UserError, command
+from common.cli import ArgumentParser, UserError, add_common_flags, command
 from common.outputs import make_folder, write_json
 
 
@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     p.add_argument("--param", default="w_smooth", help="flag of train_model, without its dashes")
     p.add_argument("--values", nargs="+", default=["0.001", "0.01", "0.1", "1", "10"], help="its values")
-    p.add_argument("--output_dir", default=OUTPUT_DIR, help="where the runs go")
-    p.add_argument("--data_dir", default=None, help="cache of generated data (default: $L3D_DATA, else ./data)")
+    add_common_flags(p, OUTPUT_DIR)
     p.add_argument("--again", action="store_true", help="make runs again whose scores are there")
     args, more = p.parse_known_args(argv)
     if "--type" not in more:
@@ -33,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if f"--{args.param}" not in flags:
         raise UserError(f"--param {args.param}: train_model has no flag --{args.param}")
     folder = make_folder(Path(args.output_dir) / f"sweep_{args.param}", "--output_dir")
-    shared = ["--output_dir", str(folder)] + (["--data_dir", args.data_dir] if args.data_dir else [])
+    shared = ["--output_dir", str(folder), "--device", args.device, "--seed", str(args.seed)]
+    shared += ["--data_dir", args.data_dir] if args.data_dir else []
     kind = more[more.index("--type") + 1]
     rows = {}
     for value in args.values:

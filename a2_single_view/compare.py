@@ -1,0 +1,57 @@
+"""F1 against the threshold of several evaluated runs in one figure; and one class against three."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from a2_single_view.figures import f1_figure
+from a2_single_view.model import TYPES
+from a2_single_view.train_model import OUTPUT_DIR
+from common.cli import ArgumentParser, UserError, add_common_flags, command
+from common.outputs import make_folder, write_json
+
+COLUMNS = ("f1@0.01", "f1@0.03", "f1@0.05", "f1@0.05_1000_points", "chamfer", "voxel_iou")
+
+
+def read_scores(home: Path, runs: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The evaluated scores of runs below a folder.
+
+    Raises:
+        UserError: one of them was not evaluated.
+    """
+    rows = {}
+    for run in runs:
+        path = home / run / "eval" / "metrics.json"
+        if not path.is_file():
+            raise UserError(f"{path}: not there; run eval_model --exp_name {run} first")
+        rows[run] = json.loads(path.read_text())
+    return rows
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """One figure and one table of the scores of evaluated runs."""
+    p = ArgumentParser(
+        "Evaluated runs side by side: seconds.", "python -m a2_single_view.compare --runs point point_3c"
+    )
+    p.add_argument("--runs", nargs="+", default=None, help="folders below --output_dir (default: the types there are)")
+    add_common_flags(p, OUTPUT_DIR)
+    args = p.parse_args(argv)
+    home = Path(args.output_dir)
+    runs = args.runs or [kind for kind in TYPES if (home / kind / "eval" / "metrics.json").is_file()]
+    if not runs:
+        raise UserError(f"{home}: holds no evaluated run; run train_model and eval_model first")
+    rows = read_scores(home, runs)
+    folder = make_folder(home / "compare", "--output_dir")
+    f1_figure(folder / "f1.png", rows)
+    write_json(folder / "results.json", rows)
+    lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
+    for name, row in rows.items():
+        cells = (f"{row[c]:.5f}" if c == "chamfer" else f"{row[c]:.2f}" if c in row else "" for c in COLUMNS)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

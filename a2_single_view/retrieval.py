@@ -1,0 +1,118 @@
+"""What one view gives away: models against the nearest training shape, and against no view at all.
+
+Three baselines on the same test views, scored as the models are. *Blind*: the one training shape that is nearest to all
+others, whatever the picture shows. *By features*: the training shape whose view has the nearest features, of a trained
+encoder. *Oracle*: the training shape that is nearest to the truth itself: the most that retrieval can reach.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from a2_single_view.data import load_shapes
+from a2_single_view.dataset import ShapeViews
+from a2_single_view.eval_model import load_model, score, summary
+from a2_single_view.model import TYPES, SingleViewTo3D
+from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
+from common.cli import ArgumentParser, add_common_flags, command, positive_int, resolve_device
+from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.p3d import knn_points
+from common.training import seed_everything
+
+FEW = 500  # points of each shape in the search for the nearest
+
+
+@torch.no_grad()
+def features_of(model: SingleViewTo3D, shapes: ShapeViews, views: int, device: torch.device) -> Tensor:
+    """(N, views, 512) of the first views of each shape, of length 1."""
+    index, view = np.repeat(np.arange(len(shapes)), views), np.tile(np.arange(views), len(shapes))
+    parts = []
+    for start in tqdm(range(0, len(index), 64), desc="features", unit="batch"):
+        part = slice(start, start + 64)
+        parts.append(model.encode(shapes.images(index[part], view[part]).to(device)).cpu())
+    features = torch.cat(parts)
+    return torch.nn.functional.normalize(features, dim=1).view(len(shapes), views, -1)
+
+
+def chamfer_table(clouds: Tensor, others: Tensor, bar: str) -> Tensor:
+    """(N, M) Chamfer distances of clouds (N, P, 3) and others (M, P, 3)."""
+    rows = []
+    for cloud in tqdm(clouds, desc=bar, unit="shape"):
+        same = cloud.expand(len(others), -1, -1)
+        there, back = knn_points(same, others).dists, knn_points(others, same).dists
+        rows.append(there.mean((1, 2)) + back.mean((1, 2)))
+    return torch.stack(rows)
+
+
+def score_retrieved(train: ShapeViews, chosen: np.ndarray, test: ShapeViews, views: int) -> dict[str, float]:
+    """Means of the scores of training shapes ``chosen`` (N * views,) in the place of predictions."""
+    generator, rows = np.random.default_rng(0), []
+    for number, picked in enumerate(chosen):
+        index = np.array([number // views])
+        truth = test.points(index, 5000, generator)[0]
+        made = train.points(np.array([picked]), 5000, generator)[0]
+        rows.append({"shape": int(index[0]), "view": number % views, **score("point", made, truth, None)})
+    return summary(rows)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> None:
+    """Score the baselines; leave a table of them beside the models that were evaluated."""
+    started = time.time()
+    args = parser().parse_args(argv)
+    device = resolve_device(args.device)
+    seed_everything(args.seed)
+    home = Path(args.output_dir)
+    folder = make_folder(home / "retrieval", "--output_dir")
+    model, said = load_model(args.checkpoint or home / args.type / CHECKPOINT, args.type)
+    model = model.to(device)
+    sets = load_shapes(tuple(said["classes"]), args.data_dir)
+    train, test = sets["train"], sets["test"]
+    known = features_of(model, train, min(8, train.num_views), device)
+    asked = features_of(model, test, args.views, device)
+    nearest = (asked.flatten(0, 1) @ known.flatten(0, 1).T).argmax(1) // known.shape[1]
+    generator = np.random.default_rng(args.seed)
+    clouds = [shapes.points(np.arange(len(shapes)), FEW, generator) for shapes in (train, test)]
+    few = generator.permutation(len(train))[:100]
+    blind = int(few[int(chamfer_table(clouds[0][few], clouds[0], "blind").mean(1).argmin())])
+    oracle = chamfer_table(clouds[1], clouds[0], "oracle").argmin(1)
+    ways = {
+        "blind": np.full(len(nearest), blind),
+        "by_features": nearest.numpy(),
+        "oracle": np.repeat(oracle.numpy(), args.views),
+    }
+    rows = {name: score_retrieved(train, chosen, test, args.views) for name, chosen in ways.items()}
+    metrics = {f"{name}_{key}": value for name, row in rows.items() for key, value in row.items()}
+    for kind in TYPES:
+        scores = home / kind / "eval" / "metrics.json"
+        if scores.is_file():
+            rows[kind] = json.loads(scores.read_text())
+    lines = ["| | F1@0.05 | F1@0.01 | Chamfer |", "|---|---|---|---|"]
+    lines += [f"| {n} | {r['f1@0.05']:.2f} | {r['f1@0.01']:.2f} | {r['chamfer']:.5f} |" for n, r in rows.items()]
+    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    write_json(folder / "results.json", rows)
+    write_metrics(folder, {**metrics, "seconds": time.time() - started})
+    write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=test.source)
+
+
+def parser() -> ArgumentParser:
+    """Flags."""
+    p = ArgumentParser(
+        "Models against retrieval; five minutes on two cores.", "python -m a2_single_view.retrieval --type point"
+    )
+    add_common_flags(p, OUTPUT_DIR)
+    p.add_argument("--type", choices=TYPES, default="point", help="the model whose encoder gives the features")
+    p.add_argument("--checkpoint", default=None, help="file (default: train_model's of that type)")
+    p.add_argument("--views", type=positive_int, default=3, help="of each test shape")
+    return p
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,123 @@
+"""Shapes from a file or a folder, rendered as the embedded ones are: real shapes for trained models to be tried on.
+
+Read are: a folder of meshes (obj, ply, off, glb); an ``npz`` of many meshes, ``verts``, ``faces``, ``vert_offsets``,
+``face_offsets``; an ``npz`` of solid 32^3 voxels with z up, ``packed`` (N, 4096) bits by x, y, z. Meshes have y up and
+face +z.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.ndimage import binary_fill_holes
+
+from a2_single_view.dataset import POINTS, RESOLUTION, Item, Pack, ShapeViews, as_png, draw_queries, pack
+from a2_single_view.rendering import VIEWS, draw_views, render_shape
+from a2_single_view.scores import occupancy_mesh
+from common.cli import UserError
+from common.data.making import DONE, make_once
+from common.mesh_views import FORMATS, GREY, load_mesh, painted
+from common.outputs import data_folder
+from common.p3d import Meshes, sample_points_from_meshes
+
+VERSION = 1
+SURFACE = 200_000  # points that mark the cells which a mesh's surface cuts
+
+
+def load_file(path: str, data_dir: str | None = None) -> ShapeViews:
+    """All shapes of a file or folder, rendered and cached on first use.
+
+    Raises:
+        UserError: nothing there, or a file of another kind.
+    """
+    file = Path(path)
+    jobs = [(str(file), index) for index in range(count_shapes(file))]
+    key = hashlib.sha256(repr((VERSION, str(file.resolve()), len(jobs), file.stat().st_mtime_ns)).encode())
+    folder = data_folder(data_dir) / f"single_view_file_{file.stem}_{key.hexdigest()[:10]}"
+    if not (folder / DONE).exists():
+        make_once(folder, lambda making: pack(making, jobs, make_item, VIEWS, f"rendering {file.name}"))
+    rows = np.arange(len(jobs))
+    shapes = Pack(folder, "chair", lambda row: read_shape(file, row))
+    return ShapeViews((shapes,), np.stack((np.zeros_like(rows), rows), 1), f"{len(rows)} shapes of {file}")
+
+
+def _mesh_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in FORMATS)
+
+
+def _arrays(file: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive if archive[name].dtype.kind in "fiub"}
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds on damaged files
+        raise UserError(f"--shapes {file}: not an npz file that can be read ({str(error)[:80]})") from None
+
+
+def count_shapes(file: Path) -> int:
+    """How many shapes a file or folder holds.
+
+    Raises:
+        UserError: none, or none of a kind that is read.
+    """
+    if file.is_dir():
+        count = len(_mesh_files(file))
+    elif file.suffix == ".npz" and file.is_file():
+        arrays = _arrays(file)
+        if "packed" not in arrays and not {"verts", "faces", "vert_offsets", "face_offsets"} <= set(arrays):
+            raise UserError(f"--shapes {file}: holds neither packed voxels nor verts, faces and their offsets")
+        count = len(arrays["packed"]) if "packed" in arrays else len(arrays["vert_offsets"]) - 1
+    else:
+        raise UserError(f"--shapes {file}: no such folder of meshes or npz file")
+    if not count:
+        raise UserError(f"--shapes {file}: holds no shape")
+    return count
+
+
+def read_shape(file: Path, index: int) -> Meshes:
+    """A mesh, its box's middle at the origin and its diagonal 1."""
+    if file.is_dir():
+        mesh = load_mesh(_mesh_files(file)[index])
+    else:
+        arrays = _arrays(file)
+        if "packed" in arrays:
+            solid = np.unpackbits(arrays["packed"][index]).reshape((RESOLUTION,) * 3).astype(bool)
+            solid = solid.transpose(0, 2, 1)[:, :, ::-1]  # z up, facing -y, to y up, facing +z
+            mesh = occupancy_mesh(torch.from_numpy(20.0 * solid - 10.0).float())
+        else:
+            v, f = arrays["vert_offsets"], arrays["face_offsets"]
+            verts, faces = arrays["verts"][v[index] : v[index + 1]], arrays["faces"][f[index] : f[index + 1]]
+            mesh = Meshes([torch.from_numpy(verts).float()], [torch.from_numpy(faces.astype(np.int64))])
+    if mesh.isempty():
+        raise UserError(f"--shapes {file}: shape {index} has no face")
+    verts = mesh.verts_packed()
+    low, high = verts.amin(0), verts.amax(0)
+    mesh = mesh.offset_verts(-(low + high) / 2).scale_verts(1.0 / float((high - low).norm()))
+    return painted(mesh, GREY) if mesh.textures is None else mesh
+
+
+def make_item(job: tuple[str, int]) -> Item:
+    """Everything of one shape; ``job``: the file and the shape's number."""
+    file, index = Path(job[0]), job[1]
+    mesh = read_shape(file, index)
+    generator = np.random.default_rng(index)
+    torch.manual_seed(index)
+    dense = sample_points_from_meshes(mesh, SURFACE)[0].numpy()
+    points = dense[:POINTS]
+    voxels = solid_cells(dense)
+    queries = draw_queries(points, generator)
+    cell = np.floor((queries + 0.5) * RESOLUTION).astype(int)
+    inside = voxels[tuple(cell.clip(0, RESOLUTION - 1).T)] & ((cell >= 0) & (cell < RESOLUTION)).all(1)
+    views = draw_views(generator)
+    faces = mesh.faces_packed()
+    colors = torch.tensor(GREY).expand(len(faces), 3)
+    images = render_shape(mesh.verts_packed(), faces, colors, views)
+    return Item(f"{file.stem}_{index:04d}", points, voxels, queries, inside, [as_png(i) for i in images], views)
+
+
+def solid_cells(points: np.ndarray) -> np.ndarray:
+    """Cells (32, 32, 32) bool that dense points (N, 3) of a surface lie in, and those that they enclose."""
+    cell = np.floor((points + 0.5) * RESOLUTION).astype(int).clip(0, RESOLUTION - 1)
+    filled = np.zeros((RESOLUTION,) * 3, bool)
+    filled[tuple(cell.T)] = True
+    return binary_fill_holes(filled)
