@@ -10,7 +10,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from a2_single_view.data import load_shapes
-from a2_single_view.dataset import ShapeViews
+from a2_single_view.data.packed import ShapeViews
+from a2_single_view.data.shapes_file import load_file
 from a2_single_view.figures import f1_figure, show
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.scores import (
@@ -21,7 +22,6 @@ from a2_single_view.scores import (
     sample_occupancy,
     voxel_iou,
 )
-from a2_single_view.shapes_file import load_file
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.checkpoint import load_checkpoint, load_weights
 from common.cli import ArgumentParser, UserError, add_common_flags, command, positive_int, resolve_device

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from a2_single_view.dataset import ShapeViews
+from a2_single_view.data.packed import ShapeViews
 from a2_single_view.scores import THRESHOLDS, occupancy_mesh
 from common.gif import save_gif
 from common.mesh_views import FIELD_OF_VIEW, painted, render_views

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from a2_single_view.embedded import embedded_shape
+from a2_single_view.data.embedded import embedded_shape
 from a2_single_view.figures import pictures
 from a2_single_view.losses import chamfer_loss, normal_loss, smoothness_loss, voxel_loss
 from a2_single_view.scores import voxel_iou

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from a2_single_view.data import load_shapes
-from a2_single_view.dataset import ShapeViews
+from a2_single_view.data.packed import ShapeViews
 from a2_single_view.eval_model import cloud_of, evaluate, load_model, predict
 from a2_single_view.figures import SIZE, as_size, pictures, show
 from a2_single_view.model import TYPES, SingleViewTo3D

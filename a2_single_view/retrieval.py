@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from a2_single_view.data import load_shapes
-from a2_single_view.dataset import ShapeViews
+from a2_single_view.data.packed import ShapeViews
 from a2_single_view.eval_model import load_model, score, summary
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR

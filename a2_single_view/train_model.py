@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from a2_single_view.batches import Batch, Batches
 from a2_single_view.data import CLASSES, load_shapes
-from a2_single_view.dataset import ShapeViews
+from a2_single_view.data.batches import Batch, Batches
+from a2_single_view.data.packed import ShapeViews
 from a2_single_view.losses import (
     VOXEL_LOSSES,
     chamfer_of_some,

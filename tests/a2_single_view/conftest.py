@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from a2_single_view import embedded
+from a2_single_view.data import embedded
 
 COUNTS = {"train": 6, "val": 2, "test": 4}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from a2_single_view import eval_model, fit_data, interpret, sweep, train_model
+from a2_single_view import compare, eval_model, fit_data, interpret, retrieval, sweep, train_model
 from a2_single_view.model import TYPES
 from common.checkpoint import load_checkpoint
 
@@ -89,7 +89,35 @@ def test_fits(run, metrics, tmp_path, kind):
     assert Image.open(tmp_path / name / f"{name}.gif").n_frames >= 3
 
 
+def test_runs_side_by_side_and_beside_retrieval(run, metrics, tmp_path):
+    for kind in ("point", "mesh"):
+        run(train_model, "--type", kind, *SMALL)
+        run(eval_model, "--type", kind, "--n_points", 200, "--views", 1)
+    result = run(compare)
+    assert result.code == 0 and list(json.loads((tmp_path / "compare" / "results.json").read_text())) == [
+        "point",
+        "mesh",
+    ]
+    assert len((tmp_path / "compare" / "table.md").read_text().splitlines()) == 4
+    assert run(retrieval, "--type", "point", "--views", 2).code == 0
+    scores = metrics("retrieval")
+    assert scores["oracle_chamfer"] <= min(scores["blind_chamfer"], scores["by_features_chamfer"]) + 1e-4
+    rows = json.loads((tmp_path / "retrieval" / "results.json").read_text())
+    assert list(rows) == ["blind", "by_features", "oracle", "point", "mesh"]
+
+
+def test_three_classes_scored_on_one(run, metrics):
+    run(train_model, "--type", "point", *SMALL, "--classes", "chair", "car", "airplane", "--exp_name", "three")
+    flags = ("--type", "point", "--n_points", 200, "--views", 1, "--exp_name", "three")
+    assert run(eval_model, *flags, "--only", "chair").code == 0
+    only = metrics("three/eval")["f1@0.05"]
+    assert run(eval_model, *flags).code == 0 and metrics("three/eval")["f1@0.05"] != only
+    result = run(eval_model, *flags, "--only", "dog")
+    assert result.code == 2 and "trained on chair, car, airplane" in result.err
+
+
 WRONG = [
+    (compare, [], "holds no evaluated run"),
     (train_model, ["--type", "cloud"], "invalid choice: 'cloud'"),
     (train_model, ["--lr", "0"], "0 is not a finite number above 0"),
     (train_model, ["--w_smooth", "-1"], "-1 is not a finite number of at least 0"),

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from a2_single_view.batches import Batches
-from a2_single_view.binvox import read_binvox, write_binvox
-from a2_single_view.embedded import embedded_shape, load_embedded, make_item
-from a2_single_view.rendering import cameras_of, draw_views, render_shape
+from a2_single_view.data.batches import Batches
+from a2_single_view.data.binvox import read_binvox, write_binvox
+from a2_single_view.data.embedded import embedded_shape, load_embedded, make_item
+from a2_single_view.data.rendering import cameras_of, draw_views, render_shape
 from common.cli import UserError
 from tests.a2_single_view.conftest import COUNTS
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from a2_single_view.data import load_shapes
-from a2_single_view.embedded import embedded_shape
-from a2_single_view.official import SYNSETS, voxels_of
+from a2_single_view.data.embedded import embedded_shape
+from a2_single_view.data.official import SYNSETS, voxels_of
 from common.cli import UserError
 from tests.a2_single_view.tree import make_tree, picture, write_obj
 

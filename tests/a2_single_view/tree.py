@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from a2_single_view.binvox import write_binvox
-from a2_single_view.embedded import embedded_shape
-from a2_single_view.official import SYNSETS
-from a2_single_view.rendering import IMAGE_SIZE
+from a2_single_view.data.binvox import write_binvox
+from a2_single_view.data.embedded import embedded_shape
+from a2_single_view.data.official import SYNSETS
+from a2_single_view.data.rendering import IMAGE_SIZE
 
 NAMES = {"train": ("aa", "bb"), "val": ("cc",), "test": ("dd", "ee")}
 VIEWS = [0, 1, 2]

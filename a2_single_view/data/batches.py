@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from a2_single_view.dataset import ShapeViews
+from a2_single_view.data.packed import ShapeViews
 
 Batch = dict[str, Tensor]
 CLOUD, PLACES = 5000, 512  # true points of each shape, and places where its occupancy is asked

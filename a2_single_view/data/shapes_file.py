@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_fill_holes
 
-from a2_single_view.dataset import POINTS, RESOLUTION, Item, Pack, ShapeViews, as_png, draw_queries, pack
-from a2_single_view.rendering import VIEWS, draw_views, render_shape
+from a2_single_view.data.packed import POINTS, RESOLUTION, Item, Pack, ShapeViews, as_png, draw_queries, pack
+from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
 from a2_single_view.scores import occupancy_mesh
 from common.cli import UserError
 from common.data.making import DONE, make_once
@@ -38,7 +38,7 @@ def load_file(path: str, data_dir: str | None = None) -> ShapeViews:
     if not (folder / DONE).exists():
         make_once(folder, lambda making: pack(making, jobs, make_item, VIEWS, f"rendering {file.name}"))
     rows = np.arange(len(jobs))
-    shapes = Pack(folder, "chair", lambda row: read_shape(file, row))
+    shapes = Pack(folder, "chair", lambda row: read_shape(file, row)[0])
     return ShapeViews((shapes,), np.stack((np.zeros_like(rows), rows), 1), f"{len(rows)} shapes of {file}")
 
 
@@ -74,8 +74,9 @@ def count_shapes(file: Path) -> int:
     return count
 
 
-def read_shape(file: Path, index: int) -> Meshes:
-    """A mesh, its box's middle at the origin and its diagonal 1."""
+def read_shape(file: Path, index: int) -> tuple[Meshes, np.ndarray | None]:
+    """A mesh, its box's middle at the origin and its diagonal 1, and its cells (32, 32, 32) where they are known."""
+    solid = None
     if file.is_dir():
         mesh = load_mesh(_mesh_files(file)[index])
     else:
@@ -92,19 +93,31 @@ def read_shape(file: Path, index: int) -> Meshes:
         raise UserError(f"--shapes {file}: shape {index} has no face")
     verts = mesh.verts_packed()
     low, high = verts.amin(0), verts.amax(0)
-    mesh = mesh.offset_verts(-(low + high) / 2).scale_verts(1.0 / float((high - low).norm()))
-    return painted(mesh, GREY) if mesh.textures is None else mesh
+    middle, size = (low + high) / 2, float((high - low).norm())
+    mesh = mesh.offset_verts(-middle).scale_verts(1.0 / size)
+    cells = None if solid is None else moved_cells(solid, middle.numpy(), size)
+    return painted(mesh, GREY) if mesh.textures is None else mesh, cells
+
+
+def moved_cells(solid: np.ndarray, middle: np.ndarray, size: float) -> np.ndarray:
+    """Which cells have their middles in a solid (R, R, R) of the cube that ``middle`` (3,) and ``size`` normalise."""
+    R = len(solid)
+    ticks = ((np.arange(RESOLUTION) + 0.5) / RESOLUTION - 0.5) * size
+    at = [np.floor((ticks + m + 0.5) * R).astype(int) for m in middle]
+    inside = [(a >= 0) & (a < R) for a in at]
+    cells = solid[np.ix_(*(a.clip(0, R - 1) for a in at))]
+    return cells & inside[0][:, None, None] & inside[1][:, None] & inside[2]
 
 
 def make_item(job: tuple[str, int]) -> Item:
     """Everything of one shape; ``job``: the file and the shape's number."""
     file, index = Path(job[0]), job[1]
-    mesh = read_shape(file, index)
+    mesh, cells = read_shape(file, index)
     generator = np.random.default_rng(index)
     torch.manual_seed(index)
     dense = sample_points_from_meshes(mesh, SURFACE)[0].numpy()
     points = dense[:POINTS]
-    voxels = solid_cells(dense)
+    voxels = solid_cells(dense) if cells is None else cells
     queries = draw_queries(points, generator)
     cell = np.floor((queries + 0.5) * RESOLUTION).astype(int)
     inside = voxels[tuple(cell.clip(0, RESOLUTION - 1).T)] & ((cell >= 0) & (cell < RESOLUTION)).all(1)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from a2_single_view.binvox import read_binvox
-from a2_single_view.dataset import (
+from a2_single_view.data.binvox import read_binvox
+from a2_single_view.data.packed import (
     POINTS,
     RESOLUTION,
     SPLITS,
@@ -27,7 +27,7 @@ from a2_single_view.dataset import (
     join,
     pack,
 )
-from a2_single_view.rendering import IMAGE_SIZE, VIEWS
+from a2_single_view.data.rendering import IMAGE_SIZE, VIEWS
 from common.cli import UserError
 from common.data.making import DONE, make_once
 from common.mesh_views import load_mesh

@@ -3,8 +3,19 @@
 import numpy as np
 import torch
 
-from a2_single_view.dataset import POINTS, RESOLUTION, SPLITS, Item, Pack, ShapeViews, as_png, draw_queries, join, pack
-from a2_single_view.rendering import VIEWS, draw_views, render_shape
+from a2_single_view.data.packed import (
+    POINTS,
+    RESOLUTION,
+    SPLITS,
+    Item,
+    Pack,
+    ShapeViews,
+    as_png,
+    draw_queries,
+    join,
+    pack,
+)
+from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
 from common.data.making import DONE, make_once
 from common.mesh_views import mesh_of_shape
 from common.outputs import data_folder

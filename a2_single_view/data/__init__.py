@@ -1,8 +1,8 @@
 """The shapes of a command: the official ones where the data folder holds them, else the embedded set."""
 
-from a2_single_view import official
-from a2_single_view.dataset import ShapeViews
-from a2_single_view.embedded import CLASSES, load_embedded
+from a2_single_view.data import official
+from a2_single_view.data.embedded import CLASSES, load_embedded
+from a2_single_view.data.packed import ShapeViews
 
 __all__ = ["CLASSES", "load_shapes"]
 
