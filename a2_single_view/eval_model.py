@@ -17,7 +17,6 @@ from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.scores import (
     THRESHOLDS,
     compute_sampling_metrics,
-    occupancy_mesh,
     recentred,
     sample_occupancy,
     voxel_iou,
@@ -46,21 +45,19 @@ def load_model(path: Path, kind: str | None = None, n_points: int | None = None)
         raise UserError(f"checkpoint {path}: its type is {said['type']}, not {kind}; use --type {said['type']}")
     if n_points is not None and kind == "point" and said["n_points"] != n_points:
         raise UserError(f"checkpoint {path}: it predicts {said['n_points']} points; use --n_points {said['n_points']}")
-    model = SingleViewTo3D(said["arch"], said["type"], said["n_points"])
+    model = SingleViewTo3D(said["arch"], said["type"], said["n_points"], said["load_feat"])
     load_weights(model, contents, path)
     return model.eval(), said
 
 
 @torch.no_grad()
-def predict(
-    model: SingleViewTo3D, images: Tensor | None = None, features: Tensor | None = None
-) -> list[Tensor | Meshes]:
+def predict(model: SingleViewTo3D, inputs: Tensor) -> list[Tensor | Meshes]:
     """What the model sees in pictures (B, 3, H, W) uint8, or in their features (B, 512).
 
     Returns:
         Of each logits (R, R, R), points (N, 3), or a mesh.
     """
-    features = model.encode(images) if features is None else features
+    features = model.encode(inputs)
     if model.kind == "implicit":
         return [model.occupancy(one[None]) for one in features]
     if model.kind == "parametric":
@@ -76,13 +73,6 @@ def cloud_of(kind: str, shape: Tensor | Meshes, count: int) -> Tensor | None:
     if kind == "point":
         return shape[None] if len(shape) <= count else shape[None, torch.randperm(len(shape))[:count]]
     return sample_points_from_meshes(shape, count)
-
-
-def mesh_of(kind: str, shape: Tensor | Meshes) -> Meshes | None:
-    """The surface of a predicted shape; None of points."""
-    if kind in ("vox", "implicit"):
-        return occupancy_mesh(shape)
-    return None if kind == "point" else shape
 
 
 def score(kind: str, shape: Tensor | Meshes, truth: Tensor, voxels: Tensor | None) -> dict[str, float]:
@@ -125,13 +115,14 @@ def evaluate(
     with tqdm(total=len(index), desc=bar, unit="view") as progress:
         for start in range(0, len(index), batch_size):
             part = slice(start, start + batch_size)
-            images = shapes.images(index[part], view[part]).to(device)
+            given = model.inputs(shapes, index[part], view[part]).to(device)
             truth = shapes.points(index[part], max(N_POINTS), generator)
             voxels = shapes.voxels(index[part])
-            for number, shape in enumerate(predict(model, images)):
+            made = predict(model, given)
+            for number, shape in enumerate(made):
                 row = score(model.kind, shape.cpu(), truth[number], voxels[number])
                 rows.append({"shape": int(index[start + number]), "view": int(view[start + number]), **row})
-            progress.update(len(images))
+            progress.update(len(made))
     return rows
 
 
@@ -152,8 +143,8 @@ def predictions(model: SingleViewTo3D, shapes: ShapeViews, chosen, device: torch
     """What the model predicts of (shape, view) pairs, a list of one each."""
     made = []
     for index, view in chosen:
-        images = shapes.images(np.array([index]), np.array([view])).to(device)
-        made.append([predict(model, images)[0].cpu()])
+        given = model.inputs(shapes, np.array([index]), np.array([view])).to(device)
+        made.append([predict(model, given)[0].cpu()])
     return made
 
 

@@ -64,7 +64,7 @@ def interpolation(model: SingleViewTo3D, one: Tensor, two: Tensor, count: int) -
 @torch.no_grad()
 def decode(model: SingleViewTo3D, features: Tensor):
     """The shape of features (1, 512): logits, points or a mesh."""
-    return predict(model, features=features)[0].cpu()
+    return predict(model, features)[0].cpu()
 
 
 @torch.no_grad()

@@ -1,8 +1,10 @@
 """One image to a shape: an encoder, and a decoder of one of five kinds."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from a2_single_view.data.packed import ShapeViews
 from a2_single_view.decoders import (
     ImplicitDecoder,
     MeshDecoder,
@@ -11,7 +13,7 @@ from a2_single_view.decoders import (
     VoxelDecoder,
 )
 from a2_single_view.resnet import ARCHITECTURES
-from common.p3d import Meshes, sample_points_from_meshes
+from common.p3d import Meshes
 
 TYPES = ("vox", "point", "mesh", "implicit", "parametric")
 
@@ -23,12 +25,13 @@ class SingleViewTo3D(nn.Module):
         arch: of the encoder: "small", "resnet18" or "resnet34".
         kind: one of ``TYPES``.
         n_points: of a point decoder's clouds.
+        kept: there is no encoder, but features that were kept.
     """
 
-    def __init__(self, arch: str, kind: str, n_points: int = 5000):
+    def __init__(self, arch: str, kind: str, n_points: int = 5000, kept: bool = False):
         super().__init__()
-        self.kind = kind
-        self.encoder = ARCHITECTURES[arch]()
+        self.kind, self.kept = kind, kept
+        self.encoder = nn.Identity() if kept else ARCHITECTURES[arch]()
         makers = {
             "vox": VoxelDecoder,
             "point": lambda: PointDecoder(n_points),
@@ -38,13 +41,17 @@ class SingleViewTo3D(nn.Module):
         }
         self.decoder = makers[kind]()
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Features (B, 512) of pictures (B, 3, H, W) uint8."""
-        return self.encoder(images)
+    def inputs(self, shapes: ShapeViews, index: np.ndarray, view: np.ndarray) -> Tensor:
+        """What the model takes of views (B,) of shapes (B,): pictures (B, 3, H, W) uint8, or features (B, 512)."""
+        return (shapes.features if self.kept else shapes.images)(index, view)
 
-    def forward(self, images: Tensor, *places: Tensor, features: Tensor | None = None) -> Tensor:
-        """What the decoder makes of pictures (B, 3, H, W) uint8, or of their features (B, 512) in their place."""
-        return self.decoder(self.encode(images) if features is None else features, *places)
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Features (B, 512) of pictures (B, 3, H, W) uint8; of features themselves."""
+        return inputs if inputs.dim() == 2 else self.encoder(inputs)
+
+    def forward(self, inputs: Tensor, *places: Tensor) -> Tensor:
+        """What the decoder makes of pictures or features, as :meth:`inputs` gives them."""
+        return self.decoder(self.encode(inputs), *places)
 
     @torch.no_grad()
     def occupancy(self, features: Tensor, resolution: int = 64, chunk: int = 32_768) -> Tensor:
@@ -60,8 +67,3 @@ class SingleViewTo3D(nn.Module):
         uv, faces = self.decoder.grid(side)
         verts = self.decoder(features, uv.to(features.device))
         return Meshes(verts, faces.to(features.device).expand(len(verts), -1, 3))
-
-
-def points_of(model: SingleViewTo3D, output: Tensor, count: int) -> Tensor:
-    """Points (B, count, 3) sampled from meshes of vertices (B, V, 3)."""
-    return sample_points_from_meshes(model.decoder.meshes(output), count)

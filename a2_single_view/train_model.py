@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -51,9 +52,7 @@ def losses_of(args: argparse.Namespace, model: SingleViewTo3D) -> Callable[[Batc
         return args.w_chamfer * chamfer_of_some(points, batch["points"], SOME)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
-        features = batch.get("features")
-        if features is None:
-            features = model.encode(batch["images"])
+        features = model.encode(batch["inputs"])
         if args.type == "vox":
             logits = model.decoder(features)
             return {"voxels": voxel_loss(logits, batch["voxels"], args.positive_weight, args.voxel_loss)}
@@ -82,12 +81,14 @@ def train(
 ) -> tuple[SingleViewTo3D, Steps]:
     """Train for ``args.max_iter`` steps, or go on from the folder's checkpoint."""
     seed_everything(args.seed)
-    model = SingleViewTo3D(args.arch, args.type, args.n_points)
+    model = SingleViewTo3D(args.arch, args.type, args.n_points, args.load_feat)
+    if args.load_feat:
+        shapes.features(np.arange(1), np.zeros(1, int))  # they are there, or this says so
     if args.encoder_weights:
         load_encoder_weights(model.encoder, args.encoder_weights)
     model = model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), args.lr, fused=True)
-    batches = Batches(shapes, args.type, args.batch_size, args.seed, args.num_workers)
+    batches = Batches(shapes, args.type, args.batch_size, args.seed, args.num_workers, features=args.load_feat)
     terms = losses_of(args, model)
 
     def losses(step: int) -> dict[str, Tensor]:
@@ -125,6 +126,7 @@ def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
         "type": args.type,
         "arch": args.arch,
         "n_points": args.n_points,
+        "load_feat": args.load_feat,
         "classes": list(shapes.classes),
         "data": shapes.fingerprint,
         "training": {"lr": args.lr, "batch_size": args.batch_size, **loss},
@@ -178,6 +180,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--positive_weight", type=positive_float, default=1.0, help="weight of filled voxels")
     p.add_argument("--save_freq", type=positive_int, default=500, help="steps between checkpoints")
     p.add_argument("--load_checkpoint", "--resume", action="store_true", help="go on from this run's checkpoint")
+    p.add_argument("--load_feat", action="store_true", help="train on kept features, see .features")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")
     return p
 

@@ -18,7 +18,7 @@ class Batches:
 
     Args:
         kind: of the decoder, which says what is needed: "voxels", "points" or "places".
-        features: (N, V, 512) of all pictures, to be given in the pictures' place.
+        features: give the features that were kept in the pictures' place.
         workers: threads that read ahead; 0 reads when asked.
         mirror: half of the views are mirrored, with their shapes.
     """
@@ -31,10 +31,10 @@ class Batches:
         seed: int,
         workers: int = 1,
         mirror: bool = True,
-        features: np.ndarray | None = None,
+        features: bool = False,
     ):
         self.shapes, self.kind, self.batch_size, self.seed = shapes, kind, batch_size, seed
-        self.mirror, self.features = mirror and features is None, features
+        self.mirror, self.features = mirror and not features, features
         self.workers, self.ahead = workers, {}
         self.pool = ThreadPoolExecutor(workers) if workers else None
 
@@ -45,9 +45,9 @@ class Batches:
         view = generator.integers(self.shapes.num_views, size=self.batch_size)
         flip = torch.from_numpy(generator.random(self.batch_size) < 0.5)
         batch = known(self.shapes, self.kind, index, generator)
-        if self.features is not None:
-            return batch | {"features": torch.from_numpy(self.features[index, view])}
-        batch["images"] = self.shapes.images(index, view)
+        if self.features:
+            return batch | {"inputs": self.shapes.features(index, view)}
+        batch["inputs"] = self.shapes.images(index, view)
         return {name: _MIRRORED[name](value, flip) for name, value in batch.items()} if self.mirror else batch
 
     def __call__(self, step: int) -> Batch:
@@ -85,7 +85,7 @@ def _mirror_along(dim: int) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 _MIRRORED = {
-    "images": _mirror_along(3),
+    "inputs": _mirror_along(3),
     "voxels": _mirror_along(1),
     "points": _mirror_places,
     "places": _mirror_places,

@@ -26,6 +26,7 @@ NEAR = 0.03  # half of these places lie so near to the surface, as a standard de
 REACH = 0.55  # the others anywhere in the cube of this half side
 CHUNK = 10
 SPLITS = ("train", "val", "test")
+FEATURES_FILE = "features.npy"  # of all pictures, where they were kept
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,18 @@ class Pack:
         """``names`` of the shapes, ``fingerprint`` of the data, and what else was packed with them."""
         return json.loads((self.folder / DONE).read_text())
 
+    @cached_property
+    def features(self) -> np.ndarray:
+        """Features (N, V, 512) of all pictures.
+
+        Raises:
+            UserError: none were kept.
+        """
+        path = self.folder / FEATURES_FILE
+        if not path.is_file():
+            raise UserError(f"--load_feat: {path} is not there; run python -m a2_single_view.features first")
+        return open_npy(path)
+
     def image(self, row: int, view: int) -> np.ndarray:
         """Picture (H, W, 3) uint8."""
         start, length = self.arrays["places"][row, view]
@@ -215,6 +228,11 @@ class ShapeViews:
         """Pictures (N, 3, H, W) uint8 of views (N,) of shapes (N,)."""
         pictures = [self.packs[p].image(row, v) for (p, row), v in zip(self.where[index], view, strict=True)]
         return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+    def features(self, index: np.ndarray, view: np.ndarray) -> Tensor:
+        """Features (N, 512) of views (N,) of shapes (N,), as they were kept."""
+        rows = [self.packs[p].features[row, v] for (p, row), v in zip(self.where[index], view, strict=True)]
+        return torch.from_numpy(np.stack(rows)).float()
 
     def views(self, index: np.ndarray) -> np.ndarray:
         """Azimuth, elevation (degrees) and share of the farthest distance of all views of shapes (N,): (N, V, 3)."""

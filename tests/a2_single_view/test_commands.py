@@ -1,12 +1,13 @@
 """Commands on a tiny set: what they leave, that they learn, go on, and refuse."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from a2_single_view import compare, eval_model, fit_data, interpret, retrieval, sweep, train_model
+from a2_single_view import compare, eval_model, features, fit_data, interpret, retrieval, sweep, train_model
 from a2_single_view.model import TYPES
 from common.checkpoint import load_checkpoint
 
@@ -55,6 +56,24 @@ def test_a_few_shapes_are_learnt_by_heart(run, metrics):
     run(train_model, *flags, "--exp_name", "long")
     run(train_model, *flags[:-4], "--max_iter", 2, "--lr", 2e-3, "--exp_name", "short")
     assert metrics("long")["train_loss"] < 0.5 * metrics("short")["train_loss"]
+
+
+def test_training_on_kept_features(run, metrics, tmp_path, data_dir):
+    result = run(train_model, "--type", "point", *SMALL, "--load_feat")
+    assert result.code == 2 and "run python -m a2_single_view.features first" in result.err
+    run(train_model, "--type", "point", *SMALL, "--exp_name", "plain")
+    result = run(features, "--checkpoint", tmp_path / "plain" / "checkpoint.pt")
+    assert result.code == 0
+    kept = Path(result.out.splitlines()[-2])
+    try:
+        assert run(train_model, "--type", "point", *SMALL, "--load_feat", "--exp_name", "kept").code == 0
+        assert metrics("kept")["parameters"] < metrics("plain")["parameters"] - 1e6  # there is no encoder
+        flags = ("--type", "point", "--n_points", 200, "--views", 1, "--exp_name", "kept")
+        assert run(eval_model, *flags).code == 0 and metrics("kept/eval")["chamfer"] > 0
+    finally:
+        kept.unlink()
+    result = run(features)
+    assert result.code == 2 and "give --encoder_weights or --checkpoint" in result.err
 
 
 def test_looking_into_a_model(run, metrics, tmp_path):

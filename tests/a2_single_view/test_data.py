@@ -89,7 +89,7 @@ def test_mirrored_batches_are_mirrored_shapes(sets):
     both = [Batches(sets["train"], kind, 16, 7, workers=0) for kind in ("vox", "point", "implicit")]
     plain = [Batches(sets["train"], kind, 16, 7, workers=0, mirror=False) for kind in ("vox", "point", "implicit")]
     (vox, point, places), (vox_, point_, places_) = ([b.make(3) for b in kind] for kind in (both, plain))
-    flip = (vox["images"] != vox_["images"]).flatten(1).any(1)
+    flip = (vox["inputs"] != vox_["inputs"]).flatten(1).any(1)
     assert 0 < flip.sum() < 16
     for number in range(16):
         if not flip[number]:
@@ -99,7 +99,7 @@ def test_mirrored_batches_are_mirrored_shapes(sets):
                 for k in batch
             )
             continue
-        assert torch.equal(vox["images"][number], vox_["images"][number].flip(2))
+        assert torch.equal(vox["inputs"][number], vox_["inputs"][number].flip(2))
         assert torch.equal(vox["voxels"][number], vox_["voxels"][number].flip(0))
         sign = torch.tensor([-1.0, 1.0, 1.0])
         assert torch.equal(point["points"][number], point_["points"][number] * sign)
@@ -111,7 +111,7 @@ def test_batches_are_the_same_however_they_are_read(sets):
     ahead, now = (Batches(sets["train"], "point", 4, 1, workers=w) for w in (2, 0))
     for step in (5, 6, 7):  # begun in the middle, as a resumed run does
         one, two = ahead(step), now(step)
-        assert set(one) == {"images", "points"} and all(torch.equal(one[name], two[name]) for name in two)
+        assert set(one) == {"inputs", "points"} and all(torch.equal(one[name], two[name]) for name in two)
     ahead.close()
 
 
