@@ -15,7 +15,7 @@ from a2_single_view.eval_model import cloud_of, evaluate, load_model, predict
 from a2_single_view.figures import SIZE, as_size, pictures, show
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
-from common.cli import ArgumentParser, add_common_flags, command, resolve_device
+from common.cli import ArgumentParser, UserError, add_common_flags, command, resolve_device
 from common.gif import save_gif
 from common.outputs import make_folder, write_metrics, write_run
 from common.p3d import knn_points
@@ -102,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     seed_everything(args.seed)
     home = Path(args.output_dir) / (args.exp_name or args.type)
     model, said = load_model(args.checkpoint or home / CHECKPOINT, args.type)
+    if model.kept:
+        raise UserError(f"{home}: trained on kept features; this looks into an encoder: train without --load_feat")
     model = model.to(device)
     folder = make_folder(home / "interpret", "--output_dir")
     shapes = load_shapes(tuple(said["classes"]), args.data_dir)["test"]

@@ -35,7 +35,7 @@ def features_of(model: SingleViewTo3D, shapes: ShapeViews, views: int, device: t
     parts = []
     for start in tqdm(range(0, len(index), 64), desc="features", unit="batch"):
         part = slice(start, start + 64)
-        parts.append(model.encode(shapes.images(index[part], view[part]).to(device)).cpu())
+        parts.append(model.encode(model.inputs(shapes, index[part], view[part]).to(device)).cpu())
     features = torch.cat(parts)
     return torch.nn.functional.normalize(features, dim=1).view(len(shapes), views, -1)
 
