@@ -158,12 +158,3 @@ class ParametricDecoder(nn.Module):
         square = torch.cat((corner + torch.tensor([0, side, 1]), corner + torch.tensor([1, side, side + 1])))
         faces = (square + side**2 * torch.arange(self.patches)[:, None, None]).view(-1, 3)
         return uv, faces
-
-
-DECODERS = {
-    "vox": VoxelDecoder,
-    "point": PointDecoder,
-    "mesh": MeshDecoder,
-    "implicit": ImplicitDecoder,
-    "parametric": ParametricDecoder,
-}

@@ -48,6 +48,7 @@ def pictures(
         colors: (M, 3) in [0, 1] of points.
     """
     azim = torch.tensor(azimuths, dtype=torch.float32)
+    shape = shape if shape is None else shape.detach().cpu()
     if isinstance(shape, Tensor) and shape.dim() == 3:
         shape = occupancy_mesh(shape)
     if shape is None or isinstance(shape, Meshes) and shape.isempty():

@@ -158,7 +158,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if steps.step in shown:
             with torch.no_grad():
                 azimuth = 30.0 + 360.0 * steps.step / num_steps
-                frames.append(pictures(detached(fit.shape()), [azimuth])[0])
+                frames.append(pictures(fit.shape(), [azimuth])[0])
         return None
 
     run = Optimisation(
@@ -175,11 +175,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=target.caption or target.family)
     print(", ".join(f"{key} {value:.6g}" for key, value in scores.items()) + f", {steps.seconds:.1f} s")
     print(folder / f"{name}.gif")
-
-
-def detached(shape: Tensor | Meshes) -> Tensor | Meshes:
-    """The shape on the CPU, without gradients."""
-    return shape.detach().cpu()
 
 
 def parser() -> ArgumentParser:

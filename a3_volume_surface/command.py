@@ -78,11 +78,11 @@ class Job:
     def finish(self, history: list[dict] | None = None, **metrics: float) -> None:
         """Write metrics.json, run.json and, of training, history.json."""
         seconds = time.time() - self.started
-        write_metrics(self.folder, {**metrics, "seconds": seconds})
         if history is not None:
             write_json(self.folder / "history.json", {"steps": history})
         settings = {**vars(self.args), "preset": self.preset, "config": plain(self.cfg)}
         write_run(self.folder, settings, self.started, seed=self.seed, device=str(self.device), data=self.data)
+        write_metrics(self.folder, {**metrics, "seconds": seconds})  # last: where it is, the run is whole
         print(", ".join(f"{name} {value:.4f}" for name, value in metrics.items()))
         print(f"{seconds:.1f} s")
 

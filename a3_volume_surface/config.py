@@ -44,7 +44,7 @@ def load_config(name: str, overrides: Sequence[str], preset: str, folder: str | 
                 raise UserError(f"{override}: an override is written key=value, as training.lr=1e-3")
             contents = _merged(contents, OmegaConf.from_dotlist([override.lstrip("+")]))
         values = OmegaConf.to_container(contents, resolve=True)
-    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError) as error:
+    except (OmegaConfBaseException, YAMLError, UnicodeDecodeError, OSError, IndexError, TypeError) as error:
         raise UserError(f"{path}: not a configuration ({str(error)[:160]})") from None
     return check_config(values, str(path))
 
@@ -63,7 +63,12 @@ def _find(name: str, folder: str | None) -> Path:
 
 def _merged(contents, more):
     """``more`` over ``contents``; a section whose ``type`` becomes another starts afresh."""
+    if not OmegaConf.is_dict(more):
+        raise UserError("laptop: must hold keys and values")
     for name in SECTIONS:
+        for part in (contents, more):
+            if part.get(name) is not None and not OmegaConf.is_dict(part.get(name)):
+                raise UserError(f"{name}: must hold keys and values")
         new = more.get(name)
         if new is not None and "type" in new and new["type"] != (contents.get(name) or {}).get("type"):
             contents[name] = {}

@@ -1,6 +1,7 @@
 """What the values of a configuration may be: kinds of single values, and sections of known keys."""
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +15,8 @@ def numbers(count: int | None = None):
     """A check for a list of numbers, ``count`` of them if that is given."""
 
     def check(value):
-        if not isinstance(value, list) or not all(isinstance(v, (int, float)) for v in value):
-            raise ValueError("must be a list of numbers")
+        if not isinstance(value, list) or not all(type(v) in (int, float) and math.isfinite(v) for v in value):
+            raise ValueError("must be a list of finite numbers")
         if count is not None and len(value) != count:
             raise ValueError(f"must be {count} numbers")
         return [float(v) for v in value]
@@ -44,7 +45,7 @@ def parameter(count: int | None, kind: Kind | None = None):
 
 def number(value) -> float:
     """A finite or infinite number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
         raise ValueError("must be a number")
     return float(value)
 
@@ -189,4 +190,5 @@ def typed(values: dict | None, schemas: dict, prefix: str) -> SimpleNamespace:
 def unknown(key: str, path: str, known: Sequence[str]):
     """Raise a ValueError that says ``path`` is no key and names the known one nearest to ``key``."""
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+    path = str(path)
     raise ValueError(f"unknown key {path}; the nearest known is {path[: len(path) - len(str(key))]}{near[0]}")

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
+from common.cli import UserError
 from common.p3d import PerspectiveCameras
 
 NEAR, FAR = 0.3, 50.0  # ends of rays, in units of the scene's radius
@@ -18,12 +19,19 @@ def contract(x: Tensor) -> Tensor:
 
 
 def focus_of(cameras: PerspectiveCameras) -> tuple[Tensor, float]:
-    """The point (3,) nearest to all optical axes, and half the cameras' mean distance from it: a scene's radius."""
+    """The point (3,) nearest to all optical axes, and half the cameras' mean distance from it: a scene's radius.
+
+    Raises:
+        UserError: that distance is 0.
+    """
     centres = cameras.get_camera_center()
     axes = cameras.R[:, :, 2]
     across = torch.eye(3).to(axes) - axes[:, :, None] * axes[:, None]
     focus = torch.linalg.lstsq(across.sum(0), (across @ centres[:, :, None]).sum(0)).solution[:, 0]
-    return focus, 0.5 * float((centres - focus).norm(dim=1).mean())
+    radius = 0.5 * float((centres - focus).norm(dim=1).mean())
+    if not radius > 1e-4 * max(1.0, float(focus.norm())):
+        raise UserError("all cameras stand in one place: what they look at has no size")
+    return focus, radius
 
 
 class ContractedGrid(OccupancyGrid):

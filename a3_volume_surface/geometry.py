@@ -44,7 +44,7 @@ def extract_mesh(distance: Callable[[Tensor], Tensor], bounds: Tensor, resolutio
 
 
 def largest_pieces(mesh: Meshes, share: float = 0.02) -> Meshes:
-    """The connected pieces of a mesh that have at least this share of its faces: floaters go."""
+    """The connected pieces of a mesh that have at least this share of its faces, or the largest: floaters go."""
     import scipy.sparse
     from scipy.sparse.csgraph import connected_components
 
@@ -53,7 +53,8 @@ def largest_pieces(mesh: Meshes, share: float = 0.02) -> Meshes:
     graph = scipy.sparse.coo_array((np.ones(len(edges)), edges.T), (count, count))
     label = connected_components(graph, directed=False)[1][faces[:, 0]]
     sizes = np.bincount(label)
-    kept = torch.from_numpy(np.flatnonzero(sizes[label] >= share * len(faces)))
+    least = min(share * len(faces), sizes.max())
+    kept = torch.from_numpy(np.flatnonzero(sizes[label] >= least))
     return mesh.submeshes([[kept.to(mesh.device)]]) if len(kept) < len(faces) else mesh
 
 

@@ -117,6 +117,7 @@ class PackedSDFRenderer(PackedRenderer):
     def __init__(self, cfg: SimpleNamespace, near: float, far: float):
         super().__init__(cfg, near, far)
         self.sharpness = Sharpness(cfg)
+        self.stops_early = self.sharpness.conversion != "neus"  # whose opacities need a sample's neighbour
 
     def ask(self, field: GridSurface, samples: PackedSamples, directions: Tensor) -> tuple[Tensor, Tensor]:
         """Densities (M,) and colours (M, 3) of samples; they do not depend on the directions (P, 3)."""

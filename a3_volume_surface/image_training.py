@@ -21,6 +21,7 @@ from common.visualize import save_png
 
 WATCHED_VIEWS, WATCHED_PIXELS = 4, 2**16  # looked at while training, at most
 NOTES = 12  # how often
+AROUND = 0.3  # length of the mean direction to the cameras, across, below which they go around a scene
 
 
 class RayBatches:
@@ -171,8 +172,10 @@ def last_loss(steps: Steps) -> dict[str, float]:
 
 
 def spiral(scene: PosedImages, count: int) -> PerspectiveCameras:
-    """Cameras on the course's circle around a scene whose box is known, else some of the scene's own."""
-    if scene.bounds is not None:
+    """Cameras on the course's circle where the scene's own go around it, else some of its own."""
+    centres = scene.cameras.get_camera_center()
+    middle = torch.zeros(3) if scene.bounds is None else scene.bounds.mean(0)
+    if functional.normalize(centres - middle, dim=1)[:, :2].mean(0).norm() < AROUND:
         return create_surround_cameras(4.0, count, up=(0.0, 0.0, 1.0), focal_length=2.8)
     views = torch.arange(count) * len(scene.cameras) // count
     return scene.cameras[views]

@@ -46,7 +46,7 @@ class SDFVolume(_Painted):
         """``density`` (M, 1) and ``feature`` (M, 3) of the M samples of rays (P,) with S samples, M = P S."""
         points = rays.sample_points.reshape(-1, 3)
         opacity = sdf_to_density(self.sdf(points), self.alpha, self.beta).clamp(max=1.0 - 1e-6)
-        deltas = interval_lengths(rays.sample_lengths[..., 0]).reshape(-1, 1)
+        deltas = interval_lengths(rays.sample_lengths[..., 0]).reshape(-1, 1).clamp(min=1e-6)  # samples may coincide
         return {"density": -torch.log1p(-opacity) / deltas, "feature": self.get_color(points)}
 
 

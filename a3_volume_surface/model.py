@@ -1,5 +1,6 @@
 """From a configuration to a field, a sampler and a renderer."""
 
+import math
 from types import SimpleNamespace
 
 import torch
@@ -47,7 +48,7 @@ class Model(nn.Module):
                 raise UserError("implicit_function.bounds: needed, as the scene's own box is not known")
             boxed, resolution = bounds is not None, cfg.sampler.resolution
             space = OccupancyGrid(bounds, resolution) if boxed else ContractedGrid(*focus, resolution)
-            ends = zip((cfg.sampler.min_depth, cfg.sampler.max_depth), depth_range or (0.0, 1e3), strict=True)
+            ends = zip((cfg.sampler.min_depth, cfg.sampler.max_depth), depth_range or (0.0, math.inf), strict=True)
             near, far = (known if given is None else given for given, known in ends)
             if not near < far:
                 raise UserError(f"sampler.min_depth {near} must be below sampler.max_depth {far}")
@@ -109,6 +110,12 @@ def check_parts(cfg: SimpleNamespace) -> None:
         )
     if cfg.type == "train_images" and renderer != "volume_sdf":
         raise UserError(f"type train_images takes renderer.type volume_sdf, not {renderer}")
+    if renderer == "volume_sdf" and cfg.renderer.learn and (cfg.renderer.beta_end or cfg.renderer.s_end):
+        raise UserError(
+            "renderer.learn and a schedule exclude each other; set renderer.beta_end and renderer.s_end to null"
+        )
+    if renderer == "volume_sdf" and getattr(sampler, "n_fine_per_ray", 0) == 1:
+        raise UserError("sampler.n_fine_per_ray 1: at least 2 are needed here")
     if (sampler.type == "occupancy") != (kind in GRIDS):
         raise UserError(f"sampler.type {sampler.type} does not go with implicit_function.type {kind}")
     if sampler.type == "stratified" and renderer != "sphere_tracing" and sampler.n_pts_per_ray is not None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from common.cli import UserError
 from common.p3d import PerspectiveCameras
 
 FOG = 6.5  # optical depth along the longest side of a box, before training
@@ -27,6 +28,9 @@ class PackedSamples:
     lengths: Tensor
     deltas: Tensor
     points: Tensor
+
+    def __getitem__(self, index: Tensor) -> "PackedSamples":
+        return PackedSamples(self.ray[index], self.lengths[index], self.deltas[index], self.points[index])
 
 
 class OccupancyGrid(nn.Module):
@@ -77,6 +81,10 @@ class OccupancyGrid(nn.Module):
         shorter = min(height, width)
         for camera, picture in zip(cameras, alpha, strict=True):
             live = self.possible.nonzero()[:, 0]
+            if not len(live):
+                raise UserError(
+                    "no place of the scene's box is covered in all pictures: do its bounds and poses fit them?"
+                )
             depth = camera.get_world_to_view_transform().transform_points(middles[live])[:, 2]
             reach = half * float(camera.focal_length.max()) * shorter / 2 / max(float(depth.min()), 1e-3)
             radius = min(math.ceil(reach), shorter)  # pixels around a cell's middle that the cell may cover

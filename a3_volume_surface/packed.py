@@ -8,6 +8,9 @@ from torch import Tensor, nn
 from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
 from a3_volume_surface.rays import RayBundle, in_chunks
 
+OPAQUE = 1e-3  # of light: what a ray lets through when what is behind no longer counts
+FEW = 16  # samples of each ray asked at a time
+
 
 class PackedField(nn.Module):
     """A field with features on ``grid`` whose samples lie in cells that are not empty.
@@ -51,14 +54,17 @@ class PackedRenderer(nn.Module):
 
     Attributes:
         shown: the name under which it gives the colour.
+        stops_early: pictures are rendered front to back, rays ending where nothing more shines through.
     """
 
     shown: str
+    stops_early = True
 
     def __init__(self, cfg: SimpleNamespace, near: float, far: float):
         super().__init__()
         self.chunk_size, self.near, self.far = cfg.chunk_size, near, far
         self.background = 1.0 if cfg.white_background else 0.0
+        self.distortion = False  # whether training asks for it
         self.register_buffer("samples_per_ray", torch.zeros(()))  # lately, in training
 
     def rays_for(self, samples: int, most: int) -> int:
@@ -77,6 +83,8 @@ class PackedRenderer(nn.Module):
         count = len(rays.origins)
         jitter = torch.rand(count, device=rays.origins.device) if self.training else None
         samples = field.occupancy.march(rays.origins, rays.directions, field.step, self.near, self.far, jitter)
+        if not self.training and self.stops_early:
+            return self._front_to_back(field, samples, rays)
         density, color = self.ask(field, samples, rays.directions)
         weights, opacity = packed_weights(density, samples.deltas, samples.ray, count)
         if self.training:
@@ -85,9 +93,30 @@ class PackedRenderer(nn.Module):
         values = per_ray(weights, torch.cat((color, samples.lengths[:, None]), 1), samples.ray, count)
         color = values[:, :3] + (1.0 - opacity[:, None]) * self.background
         out = {self.shown: color, "depth": values[:, 3:], "opacity": opacity[:, None]}
-        if self.training:
+        if self.training and self.distortion:
             out["distortion"] = distortion(weights, samples, count)[:, None]
         return out
+
+    def _front_to_back(self, field: PackedField, samples: PackedSamples, rays: RayBundle) -> dict[str, Tensor]:
+        """The same, a few samples of each ray at a time; rays that let less than ``OPAQUE`` through have ended."""
+        count = len(rays.origins)
+        first = torch.bincount(samples.ray, minlength=count).cumsum(0)
+        number = torch.arange(len(samples.ray), device=first.device)
+        number -= torch.cat((first.new_zeros(1), first))[samples.ray]
+        passed = rays.origins.new_ones(count)
+        values = rays.origins.new_zeros(count, 4)
+        for start in range(0, int(number.amax()) + 1 if len(number) else 0, FEW):
+            now = ((number >= start) & (number < start + FEW) & (passed[samples.ray] > OPAQUE)).nonzero()[:, 0]
+            if not len(now):
+                break
+            some = samples[now]
+            density, color = self.ask(field, some, rays.directions)
+            weights, opacity = packed_weights(density, some.deltas, some.ray, count)
+            weights = weights * passed[some.ray]
+            values += per_ray(weights, torch.cat((color, some.lengths[:, None]), 1), some.ray, count)
+            passed = passed * (1.0 - opacity)
+        color = values[:, :3] + passed[:, None] * self.background
+        return {self.shown: color, "depth": values[:, 3:], "opacity": 1.0 - passed[:, None]}
 
 
 def packed_weights(density: Tensor, deltas: Tensor, ray: Tensor, rays: int) -> tuple[Tensor, Tensor]:

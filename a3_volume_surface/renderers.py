@@ -29,8 +29,8 @@ class VolumeRenderer(nn.Module):
     def forward(self, sampler, implicit_fn, rays: RayBundle) -> Output:
         """``feature`` (P, C), ``depth`` (P, 1) and ``opacity`` (P, 1) of rays (P,).
 
-        With two passes ``coarse`` too, the first one's feature. Depth is the weighted sum of the samples' lengths, 0
-        where there is nothing.
+        With two passes ``coarse`` and ``coarse_opacity`` too, the first one's. Depth is the weighted sum of the
+        samples' lengths, 0 where there is nothing.
         """
         return in_chunks(lambda part: self._render(sampler, implicit_fn, part), rays, self.chunk_size)
 
@@ -44,7 +44,8 @@ class VolumeRenderer(nn.Module):
         middle = 0.5 * (lengths[:, 1:] + lengths[:, :-1])
         fine = sample_importance(middle, weights.detach()[:, 1:-1], self.n_fine, self.training)
         rays = with_samples(rays, torch.cat((lengths, fine), -1).sort(-1).values)
-        return {**self._integrate(implicit_fn, rays)[0], "coarse": out["feature"]}
+        first = {"coarse": out["feature"], "coarse_opacity": out["opacity"]}
+        return {**self._integrate(implicit_fn, rays)[0], **first}
 
     def _integrate(self, implicit_fn, rays: RayBundle) -> tuple[Output, Tensor]:
         values = implicit_fn(rays)

@@ -60,6 +60,14 @@ STUDIES: dict[str, list[Run]] = {
             ("NeRF", volume_rendering_main, "nerf_lego"),
         )
     ],
+    "culling": [
+        (
+            f"{'with' if flag else 'without'} culling",
+            surface_rendering_main,
+            ("--config-name=many_primitives", f"renderer.culling={str(flag).lower()}", "--num_frames", "3"),
+        )
+        for flag in (True, False)
+    ],
     "view_dependence": [
         (
             f"{'with' if flag else 'without'} direction",
@@ -78,7 +86,17 @@ STUDIES: dict[str, list[Run]] = {
         ),
     ],
 }
-SHOWN = ("test_psnr", "test_ssim", "train_loss", "chamfer", "accuracy", "completeness", "training_seconds")
+SHOWN = (
+    "test_psnr",
+    "test_ssim",
+    "train_psnr",
+    "train_loss",
+    "frames_per_second",
+    "chamfer",
+    "accuracy",
+    "completeness",
+    "training_seconds",
+)
 CAUGHT_UP = "seconds_to_the_worst"  # until a run was as good on validation views as the worst one is at its end
 
 
@@ -120,19 +138,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         results = folder / experiment / "metrics.json"
         if args.again or not results.is_file():
             print(f"== {name}")
-            code = module.main([*flags, *args.overrides, *common, "--exp_name", experiment])
+            preset = [] if "--preset" in flags else ["--preset", "laptop"]  # the same runs with a GPU and without
+            code = module.main([*flags, *preset, *args.overrides, *common, "--exp_name", experiment])
             if code:
                 raise SystemExit(code)
         rows[name] = json.loads(results.read_text())
-        histories[name] = json.loads((folder / experiment / "history.json").read_text())["steps"]
-    if all(history and "val_psnr" in history[-1] for history in histories.values()):
+        if (folder / experiment / "history.json").is_file():
+            histories[name] = json.loads((folder / experiment / "history.json").read_text())["steps"]
+    if histories and all(history and "val_psnr" in history[-1] for history in histories.values()):
         for name, seconds in seconds_to_the_worst(histories).items():
             rows[name][CAUGHT_UP] = seconds
     text = table(rows)
     print(text)
     (folder / "table.md").write_text(text)
     write_json(folder / "results.json", rows)
-    training_figure(folder / "training.png", histories)
+    if histories:
+        training_figure(folder / "training.png", histories)
 
 
 if __name__ == "__main__":

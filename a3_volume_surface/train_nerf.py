@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from a3_volume_surface.command import Job
-from a3_volume_surface.contraction import focus_of
+from a3_volume_surface.contraction import ContractedGrid, focus_of
 from a3_volume_surface.figures import training_figure
 from a3_volume_surface.image_training import RayBatches, composited, fit, last_loss, scene_of, score, spiral
 from a3_volume_surface.model import Model, renders
@@ -24,7 +24,9 @@ def train_nerf(job: Job) -> None:
     grid = cfg.implicit_function.type == "nerf_grid"
     # Rays that pass the visual hull by ask the grid nothing; the MLP must learn that nothing is there.
     batches = RayBatches(scene, job.device, margin=4 if grid else None)
-    if grid and scene.alpha is not None:
+    if grid:
+        model.renderer.distortion = settings.distortion_weight > 0
+    if grid and scene.alpha is not None and not isinstance(model.implicit_fn.occupancy, ContractedGrid):
         model.implicit_fn.occupancy.carve(batches.cameras, batches.alpha)
     own = model.renderer.background
 
@@ -32,12 +34,9 @@ def train_nerf(job: Job) -> None:
         count = model.renderer.rays_for(cfg.sampler.n_samples, settings.batch_size) if grid else settings.batch_size
         rays, colors, alpha = batches.draw(count)
         out = model(rays)
-        terms = {"color": functional.mse_loss(*composited(out, colors, alpha, own))}
-        if settings.distortion_weight and "distortion" in out:
+        terms = color_losses(out, colors, alpha, own)
+        if "distortion" in out:
             terms["distortion"] = settings.distortion_weight * out["distortion"].mean()
-        if "coarse" in out:
-            first = {**out, "feature": out["coarse"]}
-            terms["coarse color"] = functional.mse_loss(*composited(first, colors, alpha, own))
         return terms
 
     if grid:
@@ -51,11 +50,25 @@ def train_nerf(job: Job) -> None:
     finish(job, scene, model, steps)
 
 
+def color_losses(out: dict[str, Tensor], colors: Tensor, alpha: Tensor | None, own: float) -> dict[str, Tensor]:
+    """Squared errors of what was rendered, and of the first of two passes, each with an opacity of its own.
+
+    Args:
+        out: a renderer's, over the background ``own``. colors, alpha: the truth, as of `composited`.
+    """
+    terms = {"color": functional.mse_loss(*composited(out, colors, alpha, own))}
+    if "coarse" in out:
+        first = {"feature": out["coarse"], "opacity": out["coarse_opacity"]}
+        terms["coarse color"] = functional.mse_loss(*composited(first, colors, alpha, own))
+    return terms
+
+
 def finish(job: Job, scene: PosedImages, model: Model, steps: Steps) -> None:
     """Score the test views once, and leave GIFs of a turn around the scene, pictures and a figure."""
     render, own = renders(model, job.device), model.renderer.background
     test, (height, width) = scene.split["test"], scene.image_size
     metrics = {f"test_{name}": value for name, value in score(render, scene, test, own).items()}
+    metrics["train_psnr"] = score(render, scene, scene.split["train"][: len(test)][:4], own)["psnr"]
     few = test[:: max(1, len(test) // 4)][:4]
     shown = render_views(render, scene.cameras[few], (width, height))
     truth = as_picture(scene.over(own)[few].numpy())

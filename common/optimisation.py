@@ -17,6 +17,8 @@ from common.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from common.cli import UserError
 from common.training import Interrupt, seed_everything
 
+SAVE_EVERY = 60.0  # seconds between checkpoints, at most
+
 
 @dataclass
 class Optimisation:
@@ -62,7 +64,7 @@ def optimise(
     """Take ``num_steps`` steps, or fewer if ``max_minutes`` are over first.
 
     Args:
-        checkpoint: written every ``checkpoint_every`` steps and at the end; None writes none.
+        checkpoint: written every ``checkpoint_every`` steps, every minute, and at the end; None writes none.
         resume: go on from that checkpoint.
         after: called after each step; the numbers it returns go to the history. Its time does not count.
 
@@ -74,6 +76,7 @@ def optimise(
     rates = [group.setdefault("peak", group["lr"]) for group in run.optimizer.param_groups]
     progress = tqdm(total=num_steps, initial=steps.step, desc=bar, unit="step", mininterval=0.5)
     run.module.train()
+    saved = time.monotonic()
     try:
         with progress, Interrupt() as interrupt:
             while steps.step < num_steps and not (max_minutes and steps.seconds > 60 * max_minutes):
@@ -89,8 +92,9 @@ def optimise(
                 if noted:
                     steps.history.append({"step": steps.step, "seconds": steps.seconds, "loss": total, **noted})
                     run.module.train()
-                if checkpoint and steps.step % checkpoint_every == 0:
+                if checkpoint and (steps.step % checkpoint_every == 0 or time.monotonic() - saved > SAVE_EVERY):
                     _save(run, steps, checkpoint)
+                    saved = time.monotonic()
     except KeyboardInterrupt:
         if checkpoint is None:
             raise
@@ -139,7 +143,10 @@ def _restore(run: Optimisation, path: Path | None) -> Steps:
         raise UserError("--resume: this command keeps no checkpoint")
     contents = load_checkpoint(path)
     if contents.get("model") != run.description or "step" not in contents:
-        raise UserError(f"checkpoint {path}: it is of a run with other settings; leave --resume away to start again")
+        raise UserError(
+            f"checkpoint {path}: it is of a run with other settings; start again without --resume, of configurations "
+            "with training.resume=false, or elsewhere by --exp_name"
+        )
     load_weights(run.module, contents, path)
     run.optimizer.load_state_dict(contents["optimizer"])
     return Steps(contents["step"], contents["seconds"], contents["history"])

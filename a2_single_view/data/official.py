@@ -17,13 +17,14 @@ from PIL import Image
 from a2_single_view.data.binvox import read_binvox
 from a2_single_view.data.packed import (
     POINTS,
-    RESOLUTION,
     SPLITS,
     Item,
     Pack,
     ShapeViews,
     as_png,
+    cells_of,
     draw_queries,
+    inside_cells,
     join,
     pack,
 )
@@ -125,8 +126,7 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     points = sample_points_from_meshes(mesh, POINTS)[0].numpy()
     voxels = voxels_of(root / "r2n2" / "ShapeNetVox32" / synset / model / "model.binvox", mesh.verts_packed().numpy())
     queries = draw_queries(points, generator)
-    cell = np.floor((queries + 0.5) * RESOLUTION).astype(int)
-    inside = voxels[tuple(cell.clip(0, RESOLUTION - 1).T)] & ((cell >= 0) & (cell < RESOLUTION)).all(1)
+    inside = inside_cells(queries, voxels)
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)
     return Item(model, points, voxels, queries, inside, images, cameras)
@@ -144,10 +144,7 @@ def voxels_of(path: Path, verts: np.ndarray) -> np.ndarray:
     low, high = filled.min(0), filled.max(0)
     share = (filled - low) / np.maximum(high - low, 1.0)
     x, y, z = (verts.min(0) + share * np.ptp(verts, axis=0)).T
-    cell = np.floor((np.stack((-z, y, -x), 1) + 0.5) * RESOLUTION).astype(int).clip(0, RESOLUTION - 1)
-    voxels = np.zeros((RESOLUTION,) * 3, bool)
-    voxels[tuple(cell.T)] = True
-    return voxels
+    return cells_of(np.stack((-z, y, -x), 1))
 
 
 def read_views(folder: Path, views: tuple[int, ...]) -> tuple[list[bytes], np.ndarray]:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import multiprocessing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -63,6 +64,20 @@ def draw_queries(points: np.ndarray, generator: np.random.Generator) -> np.ndarr
     return np.concatenate((near, generator.uniform(-REACH, REACH, (QUERIES - half, 3)))).astype(np.float32)
 
 
+def cells_of(points: np.ndarray) -> np.ndarray:
+    """Cells (32, 32, 32) bool of [-1/2, 1/2]^3, by x, y, z, that points (N, 3) lie in."""
+    cell = np.floor((points + 0.5) * RESOLUTION).astype(int).clip(0, RESOLUTION - 1)
+    filled = np.zeros((RESOLUTION,) * 3, bool)
+    filled[tuple(cell.T)] = True
+    return filled
+
+
+def inside_cells(places: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """(N,) bool: which places (N, 3) lie in filled cells."""
+    cell = np.floor((places + 0.5) * RESOLUTION).astype(int)
+    return voxels[tuple(cell.clip(0, RESOLUTION - 1).T)] & ((cell >= 0) & (cell < RESOLUTION)).all(1)
+
+
 ARRAYS = {
     "points": ((POINTS, 3), np.float32),
     "voxels": ((RESOLUTION**3 // 8,), np.uint8),
@@ -102,7 +117,8 @@ def pack(
 
 def _pack_part(part) -> tuple[int, list[str | None], list[str]]:
     folder, make, start, jobs, skip_bad = part
-    torch.set_num_threads(1)
+    if multiprocessing.parent_process() is not None:
+        torch.set_num_threads(1)  # the processes share the cores
     arrays = {name: np.lib.format.open_memmap(folder / f"{name}.npy", "r+") for name in (*ARRAYS, "views", "places")}
     names, bad, at = [], [], 0
     with (folder / f"images_{start // CHUNK:05d}.bin").open("wb") as file:

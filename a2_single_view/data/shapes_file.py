@@ -12,7 +12,18 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_fill_holes
 
-from a2_single_view.data.packed import POINTS, RESOLUTION, Item, Pack, ShapeViews, as_png, draw_queries, pack
+from a2_single_view.data.packed import (
+    POINTS,
+    RESOLUTION,
+    Item,
+    Pack,
+    ShapeViews,
+    as_png,
+    cells_of,
+    draw_queries,
+    inside_cells,
+    pack,
+)
 from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
 from a2_single_view.scores import occupancy_mesh
 from common.cli import UserError
@@ -119,8 +130,7 @@ def make_item(job: tuple[str, int]) -> Item:
     points = dense[:POINTS]
     voxels = solid_cells(dense) if cells is None else cells
     queries = draw_queries(points, generator)
-    cell = np.floor((queries + 0.5) * RESOLUTION).astype(int)
-    inside = voxels[tuple(cell.clip(0, RESOLUTION - 1).T)] & ((cell >= 0) & (cell < RESOLUTION)).all(1)
+    inside = inside_cells(queries, voxels)
     views = draw_views(generator)
     faces = mesh.faces_packed()
     colors = torch.tensor(GREY).expand(len(faces), 3)
@@ -130,7 +140,4 @@ def make_item(job: tuple[str, int]) -> Item:
 
 def solid_cells(points: np.ndarray) -> np.ndarray:
     """Cells (32, 32, 32) bool that dense points (N, 3) of a surface lie in, and those that they enclose."""
-    cell = np.floor((points + 0.5) * RESOLUTION).astype(int).clip(0, RESOLUTION - 1)
-    filled = np.zeros((RESOLUTION,) * 3, bool)
-    filled[tuple(cell.T)] = True
-    return binary_fill_holes(filled)
+    return binary_fill_holes(cells_of(points))

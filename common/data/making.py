@@ -1,5 +1,6 @@
 """Data sets that are made once: by several processes, in a folder that takes its name when it is complete."""
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -24,11 +25,13 @@ def make_once(final: Path, build: Callable[[Path], None]) -> None:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    if (final / DONE).exists():  # another process was faster; what it made is the same
-        shutil.rmtree(folder)
-        return
-    shutil.rmtree(final, ignore_errors=True)
-    folder.rename(final)
+    if not (final / DONE).exists():
+        shutil.rmtree(final, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another process was faster; what it made is the same
+            folder.rename(final)
+    shutil.rmtree(folder, ignore_errors=True)
+    if not (final / DONE).exists():
+        raise OSError(f"{final}: cannot be made there")
 
 
 def in_processes(work: Callable, jobs: Sequence) -> Iterator:
@@ -43,9 +46,13 @@ def in_processes(work: Callable, jobs: Sequence) -> Iterator:
         try:
             with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
                 futures = {pool.submit(work, job): number for number, job in enumerate(jobs)}
-                for future in as_completed(futures):
-                    yield future.result()
-                    del left[futures[future]]
+                try:
+                    for future in as_completed(futures):
+                        yield future.result()
+                        del left[futures[future]]
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)  # what is not begun is not worth waiting for
+                    raise
             return
         except BrokenProcessPool:
             jobs = [jobs[number] for number in left]

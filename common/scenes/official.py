@@ -12,6 +12,8 @@ from common.p3d import PerspectiveCameras
 from common.scenes.pictures import read_picture
 from common.scenes.posed_images import SPLITS, PosedImages
 
+# Of the course's files: the objects lie in this box; the fern's scene has none.
+BOUNDS = dict.fromkeys(("lego", "materials"), [[-1.5] * 3, [1.5] * 3])
 DEPTHS = {"lego": (2.0, 6.0), "materials": (1.0, 7.0), "fern": (1.2, 6.28)}
 SHAPES = {"R": [(3, 3)], "T": [(3,)], "focal_length": [(), (1,), (2,)], "principal_point": [(2,)]}  # of one camera's
 
@@ -32,7 +34,8 @@ def official_scene(path: Path) -> PosedImages:
         raise UserError(f"{picture}: {len(pixels)} rows are not {count} pictures of one height")
     images = pixels.reshape(count, len(pixels) // count, pixels.shape[1], 3).float() / 255
     name = path.stem
-    return PosedImages(name, images, cameras, split, depth_range=DEPTHS.get(name), source=str(path))
+    bounds = torch.tensor(BOUNDS[name]) if name in BOUNDS else None
+    return PosedImages(name, images, cameras, split, None, bounds, DEPTHS.get(name), source=str(path))
 
 
 def _cameras(path: Path) -> tuple[PerspectiveCameras, dict[str, Tensor]]:

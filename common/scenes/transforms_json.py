@@ -15,6 +15,7 @@ from common.p3d import PerspectiveCameras, cameras_from_opencv_projection
 from common.scenes.pictures import MOST_PIXELS, read_picture
 from common.scenes.posed_images import SPLITS, PosedImages
 
+SYNTHETIC_BOX, SYNTHETIC_DEPTHS = [[-1.5] * 3, [1.5] * 3], (2.0, 6.0)
 HELD_OUT = 8  # where a file names no split, every so many views, from the first on, are for the test
 LENS = ("k1", "k2", "k3", "k4", "p1", "p2")
 MODELS = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV")  # of lenses that LENS describes
@@ -44,6 +45,7 @@ def transforms_scene(path: Path) -> PosedImages:
             if len(pictures) * pictures[0][..., 0].size > MOST_PIXELS:
                 raise UserError(f"{file}: its pictures are more pixels than are read; make them smaller")
         split[file.stem.removeprefix("transforms_")] = torch.arange(first, len(poses))
+    several = "train" in split
     if len(split) == 1:
         held_out = torch.arange(len(poses)) % HELD_OUT == 0
         split = {"train": (~held_out).nonzero()[:, 0], "test": held_out.nonzero()[:, 0]}
@@ -56,7 +58,10 @@ def transforms_scene(path: Path) -> PosedImages:
         for part in (images,) if alpha is None else (images, alpha[..., None]):
             _undistort(part, K, distortion)
     cameras = _cameras(torch.stack(poses), K, images.shape[1:3])
-    return PosedImages(path.stem if path.suffix else path.name, images, cameras, split, alpha, source=str(path))
+    name = path.stem if path.suffix else path.name
+    # NeRF-synthetic's objects are known to lie in this box; of other folders nothing is known.
+    known = {"bounds": torch.tensor(SYNTHETIC_BOX), "depth_range": SYNTHETIC_DEPTHS} if several else {}
+    return PosedImages(name, images, cameras, split, alpha, source=str(path), **known)
 
 
 def _files(path: Path) -> list[Path]:

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from a3_volume_surface.contraction import CLOSE, FAR, NEAR, ContractedGrid, contract, focus_of
-from common.p3d import PerspectiveCameras, look_at_view_transform
+from common.cli import UserError
+from common.p3d import PerspectiveCameras, axis_angle_to_matrix, look_at_view_transform
 
 
 def test_space_is_brought_into_a_ball_of_radius_2():
@@ -21,6 +22,11 @@ def test_cameras_in_a_ring_look_at_their_focus():
     centre, radius = focus_of(PerspectiveCameras(2.0, R=R, T=T))
     torch.testing.assert_close(centre, at[0], atol=1e-5, rtol=0)
     assert radius == pytest.approx(1.5, abs=1e-5)
+
+
+def test_cameras_in_one_place_have_no_focus():
+    with pytest.raises(UserError, match="all cameras stand in one place"):
+        focus_of(PerspectiveCameras(2.0, R=axis_angle_to_matrix(torch.rand(4, 3)), T=torch.zeros(4, 3)))
 
 
 def test_samples_go_far_and_lie_in_filled_cells():

@@ -57,7 +57,15 @@ def has_gradient(module: torch.nn.Module) -> bool:
     return any(p.grad is not None and p.grad.any() for p in module.parameters())
 
 
-@pytest.mark.parametrize(("name", "learns", "stays"), [("coarse", "first", "fine"), ("feature", "fine", "first")])
+@pytest.mark.parametrize(
+    ("name", "learns", "stays"),
+    [
+        ("coarse", "first", "fine"),
+        ("coarse_opacity", "first", "fine"),
+        ("feature", "fine", "first"),
+        ("opacity", "fine", "first"),
+    ],
+)
 def test_each_pass_teaches_its_own_network(name, learns, stays):
     network, cfg = field(True), SimpleNamespace(chunk_size=7, white_background=False)
     out = VolumeRenderer(cfg, 5)(sampler(6), network, rays(20))

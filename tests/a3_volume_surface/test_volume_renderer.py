@@ -1,14 +1,16 @@
 """Weights along rays against integrals in closed form and a slow twin."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from a3_volume_surface import transmittance as exercise
 from a3_volume_surface.density import CONVERSIONS, naive_sdf_to_density, neus_opacity, sdf_to_density
-from a3_volume_surface.occupancy import PackedSamples
-from a3_volume_surface.packed import distortion, packed_weights, per_ray
+from a3_volume_surface.occupancy import OccupancyGrid, PackedSamples
+from a3_volume_surface.packed import PackedField, PackedRenderer, distortion, packed_weights, per_ray
+from a3_volume_surface.rays import RayBundle
 from a3_volume_surface.volume_renderer import (
     aggregate,
     compute_weights,
@@ -137,3 +139,33 @@ def test_distortion_is_the_sum_over_pairs():
     torch.testing.assert_close(value, expected)
     assert value[1] == 0
     assert torch.autograd.gradcheck(lambda w: distortion(w, samples, 4), weights)
+
+
+class Shells(PackedRenderer):
+    """Asks no network: rings of density whose colour is the place."""
+
+    shown, asked = "feature", 0
+
+    def ask(self, field, samples, directions):
+        self.asked += len(samples.ray)
+        radius = samples.points.norm(dim=1)
+        return 30.0 * (1 + torch.sin(25 * radius)) * (radius < 0.8), samples.points.abs()
+
+
+@pytest.mark.parametrize("white", [False, True])
+def test_rays_that_end_early_look_the_same(white):
+    space = OccupancyGrid(torch.tensor([[-1.0] * 3, [1.0] * 3]), 8)
+    field = PackedField(space, 1.0)
+    renderer = Shells(SimpleNamespace(chunk_size=100, white_background=white), 0.0, 10.0).eval()
+    generator = torch.Generator().manual_seed(0)
+    origins = 3 * torch.nn.functional.normalize(torch.randn(250, 3, generator=generator), dim=1)
+    targets = torch.rand(250, 3, generator=generator) - 0.5
+    directions = torch.nn.functional.normalize(targets - origins, dim=1)
+    rays = RayBundle(origins, directions, origins[:, None], origins[:, None, :1])
+    early, asked = renderer(None, field, rays), renderer.asked
+    renderer.stops_early, renderer.asked = False, 0
+    whole = renderer(None, field, rays)
+    for name in ("feature", "opacity"):
+        torch.testing.assert_close(early[name], whole[name], atol=2e-3, rtol=0)
+    torch.testing.assert_close(early["depth"], whole["depth"], atol=1e-2, rtol=0)
+    assert asked < 0.6 * renderer.asked

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from common import optimisation
 from common.checkpoint import load_checkpoint
 from common.cli import UserError
 from common.optimisation import Optimisation, exponential, optimise
@@ -55,6 +56,23 @@ def test_a_term_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path):
     assert contents["step"] == 30 and all(value.isfinite().all() for value in contents["weights"].values())
     with pytest.raises(UserError, match="nothing was saved yet"):
         optimise(toy(spoil=0), 5, tmp_path / "b.pt")
+
+
+def test_a_killed_run_goes_on_from_what_was_saved_lately(tmp_path, monkeypatch):
+    monkeypatch.setattr(optimisation, "SAVE_EVERY", 0.0)  # after every step, in place of every minute
+
+    def die(steps):
+        if steps.step == 23:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        optimise(toy(), 60, tmp_path / "part.pt", after=die)
+    assert load_checkpoint(tmp_path / "part.pt")["step"] == 22
+    whole, resumed = toy(), toy()
+    optimise(whole, 60, tmp_path / "whole.pt")
+    optimise(resumed, 60, tmp_path / "part.pt", resume=True)
+    for one, other in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_what_cannot_be_resumed(tmp_path):

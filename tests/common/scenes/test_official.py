@@ -52,7 +52,8 @@ def test_a_pair_is_read_exactly(tmp_path):
         assert {k: v.tolist() for k, v in scene.split.items()} == {"train": [0, 2], "val": [3], "test": [4, 1]}
         assert all(views.dtype == torch.int64 for views in scene.split.values())
         assert scene.name == "lego" and scene.source == str(path) and scene.depth_range == (2.0, 6.0)
-        assert scene.alpha is None and scene.surface is None and scene.bounds is None
+        assert scene.alpha is None and scene.surface is None
+        assert scene.bounds.tolist() == [[-1.5] * 3, [1.5] * 3]
 
 
 def test_pictures_are_brought_to_the_size_asked_for(tmp_path):

@@ -28,6 +28,7 @@ def test_nerf_synthetic(tmp_path, size):
     focal = 0.5 * size[1] / math.tan(0.5 * angle)
     check_pixels(scene, torch.cat(matrices), focal, focal, size[1] / 2, size[0] / 2)
     assert scene.name == tmp_path.name and scene.source == str(tmp_path) and scene.surface is None
+    assert scene.bounds.tolist() == [[-1.5] * 3, [1.5] * 3] and scene.depth_range == (2.0, 6.0)
     named = load_scene(tmp_path.name, None, str(tmp_path.parent))  # in the data folder, in its pictures' own size
     assert torch.equal(named.images, scene.images) and named.source == scene.source
 
@@ -38,7 +39,7 @@ def test_one_file_holds_every_eighth_view_out(tmp_path):
         scene = load_scene(str(given), (6, 8))
         assert scene.split["test"].tolist() == [0, 8, 16] and scene.split["val"].tolist() == []
         assert sorted(scene.split["train"].tolist() + [0, 8, 16]) == list(range(17))
-        assert scene.alpha is None
+        assert scene.alpha is None and scene.bounds is None
         wanted = np.stack([noise((6, 8), 3, number) for number in range(17)])
         np.testing.assert_array_equal((scene.images * 255).round().byte(), wanted)
         check_pixels(scene, matrices, 9.0, 8.5, 4.2, 2.7)
