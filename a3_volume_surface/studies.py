@@ -10,12 +10,12 @@ from a3_volume_surface.figures import training_figure
 from common.cli import ArgumentParser, add_common_flags, command
 from common.outputs import make_folder, write_json
 
-SHORT = "training.num_epochs=15"  # enough to tell settings apart
+SHORT = "training.num_epochs=10"  # enough to tell settings apart
 # Fixed sharpness, as the course's table has it.
 FIXED = ("--config-name=volsdf_surface", SHORT, "renderer.beta_end=null")
 # The course's network and numbers for half an hour: a small part of its 25,000 steps; --resume would go on.
 MLP = ("--config-name=nerf_lego", "--preset", "course", "training.resume=false", "training.max_minutes=30")
-STEPS = 1500  # of each run with fewer views
+STEPS = 1000  # of each run with fewer views
 
 # Study -> runs: a name, the command, its arguments.
 Run = tuple[str, object, Sequence[str]]
