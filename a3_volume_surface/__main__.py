@@ -7,7 +7,15 @@ from common.cli import command
 from common.deliverables import make_all
 
 VOLUMES = ("box", "sphere", "train_box", "train_sphere", "nerf_lego", "nerf_materials")
-SURFACES = ("torus_surface", "sphere_surface", "box_surface", "many_primitives", "points_surface", "volsdf_surface")
+SURFACES = (
+    "torus_surface",
+    "sphere_surface",
+    "box_surface",
+    "combination_surface",
+    "many_primitives",
+    "points_surface",
+    "volsdf_surface",
+)
 
 # What is made, in order: a name, the command, its flags.
 DELIVERABLES = (

@@ -92,11 +92,25 @@ SAMPLERS = {
         "max_depth": (optional(positive), None),
     },
 }
+
+
+def _parts(value):
+    if not isinstance(value, list) or len(value) < 2:
+        raise ValueError("must be a list of at least two shapes")
+    known = {name: schema for name, schema in SDFS.items() if name != "many_primitives"}
+    return [typed(part, known, f"part {number}") for number, part in enumerate(value)]
+
+
 CENTRE = (parameter(3), SimpleNamespace(val=[0.0] * 3, opt=False, rainbow=False))
 SDFS = {
     "sphere": {"center": CENTRE, "radius": (parameter(None, positive), REQUIRED)},
     "box": {"center": CENTRE, "side_lengths": (parameter(3, positive), REQUIRED)},
     "torus": {"center": CENTRE, "radii": (parameter(2, positive), REQUIRED)},
+    "combination": {
+        "operation": (one_of("union", "intersection", "difference", "smooth_union"), REQUIRED),
+        "k": (positive, 0.2),
+        "parts": (_parts, REQUIRED),
+    },
     "many_primitives": {"count": (count, 240), "seed": (whole, 0)},
 }
 

@@ -1,5 +1,6 @@
 """Training on posed pictures: rays of the training views, scores of held-out ones, the loop."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -110,6 +111,19 @@ def composited(out: dict[str, Tensor], colors: Tensor, alpha: Tensor | None, own
     return shown + empty * (background - own), colors + (1.0 - alpha[:, None]) * background
 
 
+class Watch:
+    """Says when another twelfth of the minutes that a run may take is over; never, where they are not limited."""
+
+    def __init__(self, max_minutes: float | None):
+        self.every, self.noted = 60 * max_minutes / NOTES if max_minutes else math.inf, 0
+
+    def due(self, steps: Steps) -> bool:
+        """Whether it is so for the first time."""
+        passed = int(steps.seconds / self.every)
+        due, self.noted = passed > self.noted, passed
+        return due
+
+
 def fit(
     job: Job,
     scene: PosedImages,
@@ -136,6 +150,8 @@ def fit(
     render, prune = renders(model, job.device), getattr(model.implicit_fn, "prune", None)
     progress = make_folder(job.folder / "progress", "--output_dir")
 
+    watch = Watch(settings.max_minutes)
+
     def after(steps: Steps) -> dict[str, float] | None:
         if prune:
             prune(steps.step)
@@ -147,7 +163,7 @@ def fit(
                 progress / f"epoch_{epoch:04d}.png", as_picture(out["feature" if "feature" in out else "color"])[0]
             )
             model.train()
-        if steps.step % max(1, num_steps // NOTES):
+        if steps.step % max(1, num_steps // NOTES) and not watch.due(steps):
             return None
         model.eval()
         scores = score(render, scene, watched, model.renderer.background)

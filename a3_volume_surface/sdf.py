@@ -91,9 +91,45 @@ class TorusSDF(nn.Module):
         return (torch.hypot(ring, local[:, 2]) - self.radii[0, 1])[:, None]
 
 
+class CombinationSDF(nn.Module):
+    """Two or more shapes joined: ``operation`` union, intersection, difference or smooth_union (of width ``k``)."""
+
+    def __init__(self, cfg: SimpleNamespace):
+        super().__init__()
+        self.operation, self.k = cfg.operation, cfg.k
+        self.parts = nn.ModuleList(build_sdf(part) for part in cfg.parts)
+        self.register_buffer("center", torch.zeros(1, 3))
+
+    @property
+    def bounds(self) -> Tensor:
+        """(2, 3) lowest and highest corner of a box around all that can be left."""
+        low, high = torch.stack([part.bounds for part in self.parts]).unbind(1)
+        if self.operation == "difference":
+            return self.parts[0].bounds
+        if self.operation == "intersection":
+            return torch.stack((low.amax(0), high.amin(0)))
+        grown = 0.25 * self.k * (len(self.parts) - 1) if self.operation == "smooth_union" else 0.0
+        return torch.stack((low.amin(0) - grown, high.amax(0) + grown))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """(N, 1) of points (..., 3)."""
+        first, *others = (part(points) for part in self.parts)
+        if self.operation in ("union", "intersection"):
+            return (union if self.operation == "union" else intersection)(first, *others)
+        for other in others:
+            first = difference(first, other) if self.operation == "difference" else smooth_union(first, other, self.k)
+        return first
+
+
 def build_sdf(cfg: SimpleNamespace) -> nn.Module:
     """The module that a configuration's ``sdf`` section describes."""
     from a3_volume_surface.primitives import ManyPrimitivesSDF
 
-    modules = {"sphere": SphereSDF, "box": BoxSDF, "torus": TorusSDF, "many_primitives": ManyPrimitivesSDF}
+    modules = {
+        "sphere": SphereSDF,
+        "box": BoxSDF,
+        "torus": TorusSDF,
+        "combination": CombinationSDF,
+        "many_primitives": ManyPrimitivesSDF,
+    }
     return modules[cfg.type](cfg)

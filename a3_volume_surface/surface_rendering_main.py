@@ -9,9 +9,9 @@ from a3_volume_surface.train_points import train_points
 from common.cli import UserError, command
 
 DESCRIPTION = """Sphere tracing, signed distances from points, VolSDF and NeuS.
-On two cores: torus_surface, sphere_surface, box_surface, many_primitives 10 seconds to a minute; points_surface 4
-minutes; volsdf_surface, neus_surface, naive_surface 12 minutes. --preset course takes the course's own numbers: hours
-without a GPU."""
+On two cores: torus_surface, sphere_surface, box_surface, combination_surface and many_primitives seconds to a minute;
+points_surface 4 minutes; volsdf_surface, neus_surface and naive_surface 12 minutes. --preset course takes the course's
+own numbers: hours without a GPU."""
 EXAMPLE = "python -m a3_volume_surface.surface_rendering_main --config-name=volsdf_surface renderer.beta=0.1"
 
 

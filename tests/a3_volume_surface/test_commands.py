@@ -84,7 +84,7 @@ def test_a_second_pass_sees_nearly_the_same(run, tmp_path):
     assert 0 < abs(fine["greatest_depth"] - one["greatest_depth"]) < 0.05  # as far as samples of the first lie apart
 
 
-@pytest.mark.parametrize("config", ["torus_surface", "sphere_surface", "box_surface"])
+@pytest.mark.parametrize("config", ["torus_surface", "sphere_surface", "box_surface", "combination_surface"])
 def test_surfaces(run, tmp_path, config):
     result = run(surface, tmp_path, config, "data.image_size=[40,24]")
     assert set(result.metrics) == {"hit_share"} and files(result, ".png", ".gif") == SURFACE_FILES
@@ -187,6 +187,8 @@ WRONG = [
     (surface, "volsdf_surface", ["renderer.learn=true"], "renderer.learn and a schedule"),
     (surface, "volsdf_surface", ["--preset", "course", "sampler.n_fine_per_ray=1"], "at least 2 are needed here"),
     (surface, "torus_surface", ["implicit_function.sdf.center.val=[.nan,0,0]"], "must be a list of finite numbers"),
+    (surface, "combination_surface", ["implicit_function.sdf.operation=xor"], "must be one of"),
+    (surface, "combination_surface", ["implicit_function.sdf.parts=[]"], "must be a list of at least two shapes"),
     (volume, "nerf_photos", [], "data.dataset_name photos: no such scene"),
     (volume, "box", ["data.image_size=null"], "data.image_size: needed, as there are no pictures whose size to take"),
     (surface, "volsdf_surface", ["renderer.relighting_function.type=phong"], "must be {type: none}"),

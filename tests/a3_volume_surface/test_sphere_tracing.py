@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from a3_volume_surface.config_schema import SDFS
+from a3_volume_surface.config_values import typed
 from a3_volume_surface.primitives import ManyPrimitivesSDF
 from a3_volume_surface.rays import get_pixels_from_image, get_rays_from_pixels
-from a3_volume_surface.sdf import BoxSDF, SphereSDF, TorusSDF, difference, intersection, smooth_union, union
+from a3_volume_surface.sdf import BoxSDF, SphereSDF, TorusSDF, build_sdf, difference, intersection, smooth_union, union
 from a3_volume_surface.sphere_tracing import sphere_trace, surface_normals
 from a3_volume_surface.views import create_surround_cameras
 
@@ -121,3 +123,35 @@ def test_culled_pictures_are_those_of_all_primitives():
     every = sphere_trace(field, origins, directions, far=6.0, max_iters=128)
     assert torch.equal(culled[1], every[1]) and 50 < culled[1].sum()
     torch.testing.assert_close(culled[0], every[0], atol=1e-5, rtol=0.0)
+
+
+PARTS = [
+    {"type": "box", "side_lengths": {"val": [1.0, 1.2, 0.8]}},
+    {"type": "sphere", "center": {"val": [0.3, 0.1, 0.0]}, "radius": {"val": 0.6}},
+]
+
+
+@pytest.mark.parametrize("operation", ["union", "intersection", "difference", "smooth_union"])
+def test_shapes_joined(operation):
+    sdf = build_sdf(typed({"type": "combination", "operation": operation, "parts": PARTS}, SDFS, "sdf"))
+    points = 2.4 * torch.rand(4000, 3, generator=torch.Generator().manual_seed(0)) - 1.2
+    one, two = (part(points) for part in sdf.parts)
+    truth = {
+        "union": (one < 0) | (two < 0),
+        "intersection": (one < 0) & (two < 0),
+        "difference": (one < 0) & (two > 0),
+        "smooth_union": smooth_union(one, two, 0.2) < 0,
+    }[operation]
+    assert torch.equal(sdf(points) < 0, truth) and 50 < truth.sum() < 3000
+    low, high = sdf.bounds
+    inside = points[truth[:, 0]]
+    assert (inside >= low).all() and (inside <= high).all()
+    # Rays from outside land on the surface, or on none.
+    origins = 3 * torch.nn.functional.normalize(points[:500], dim=1)
+    targets = points[500:1000] * 0.6
+    directions = torch.nn.functional.normalize(targets - origins, dim=1)
+    lengths, hit = sphere_trace(sdf, origins, directions, 0.0, 6.0, 256, bounds=sdf.bounds)
+    assert sdf(origins[hit] + lengths[hit, None] * directions[hit]).abs().max() < 1e-5
+    steps = torch.linspace(0, 6, 600)[:, None, None]
+    least = sdf((origins + steps * directions).view(-1, 3)).view(600, -1).amin(0)
+    assert (least[~hit] > -1e-2).all()
