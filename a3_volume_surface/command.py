@@ -63,7 +63,7 @@ class Job:
         cfg = plain(self.cfg)
         training = {key: value for key, value in cfg["training"].items() if key not in MAY_DIFFER}
         parts = {key: cfg[key] for key in ("data", "renderer", "sampler", "implicit_function")}
-        return {**parts, "training": training, "seed": self.seed}
+        return {**parts, "training": training, "seed": self.seed, "used": self.data}
 
     def gif(self, name: str, frames: np.ndarray) -> None:
         """Write frames (T, H, W, 3) uint8."""

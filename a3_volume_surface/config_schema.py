@@ -17,6 +17,7 @@ from a3_volume_surface.config_values import (
     parameter,
     positive,
     section,
+    seed,
     size,
     text,
     typed,
@@ -46,7 +47,7 @@ def _relighting(value):
 
 
 TYPES = ("render", "train", "train_nerf", "train_points", "train_images")
-TOP = {"seed": (whole, 0), "type": (one_of(*TYPES), REQUIRED)}
+TOP = {"seed": (seed, 0), "type": (one_of(*TYPES), REQUIRED)}
 DATA = {
     "image_size": (optional(size), (256, 256)),
     "dataset_name": (text, "lego"),

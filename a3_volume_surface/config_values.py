@@ -85,6 +85,13 @@ def size(value) -> tuple[int, int]:
     return count(value[0]), count(value[1])
 
 
+def seed(value) -> int:
+    """A whole number from 0 to 2^31 - 1."""
+    if whole(value) >= 2**31:
+        raise ValueError("must be below 2^31")
+    return int(value)
+
+
 def counts(value) -> tuple[int, ...]:
     """Whole numbers of at least 0, as a tuple."""
     if not isinstance(value, list):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from a3_volume_surface import surface_rendering_main, volume_rendering_main
-from a3_volume_surface.command import OUTPUT_DIR
+from a3_volume_surface.command import OUTPUT_DIR, parse
 from a3_volume_surface.figures import training_figure
 from common.cli import ArgumentParser, add_common_flags, command
 from common.outputs import make_folder, write_json
@@ -110,6 +110,15 @@ def table(rows: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def is_made(results: Path, wanted: Sequence[str]) -> bool:
+    """Whether the results of a run with these arguments are there."""
+    run = results.with_name("run.json")
+    if not results.is_file() or not run.is_file():
+        return False
+    made, asked = json.loads(run.read_text())["arguments"], vars(parse(wanted, "", "", ""))
+    return all(made.get(key) == asked[key] for key in ("config_name", "preset", "overrides", "seed", "num_frames"))
+
+
 def seconds_to_the_worst(histories: dict[str, list[dict[str, float]]]) -> dict[str, float]:
     """When each run was first seen as good on validation views as the worst is at its end, seconds of training."""
     worst = min(rows[-1]["val_psnr"] for rows in histories.values())
@@ -136,10 +145,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, module, flags in STUDIES[args.study]:
         experiment = name.replace(" ", "_").replace(",", "")
         results = folder / experiment / "metrics.json"
-        if args.again or not results.is_file():
+        preset = [] if "--preset" in flags else ["--preset", "laptop"]  # the same runs with a GPU and without
+        wanted = [*flags, *preset, *args.overrides, *common, "--exp_name", experiment]
+        if args.again or not is_made(results, wanted):
             print(f"== {name}")
-            preset = [] if "--preset" in flags else ["--preset", "laptop"]  # the same runs with a GPU and without
-            code = module.main([*flags, *preset, *args.overrides, *common, "--exp_name", experiment])
+            code = module.main(wanted)
             if code:
                 raise SystemExit(code)
         rows[name] = json.loads(results.read_text())

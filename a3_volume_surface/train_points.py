@@ -21,6 +21,7 @@ from a3_volume_surface.views import create_surround_cameras
 from common.cli import UserError
 from common.mesh_views import centred, cow
 from common.optimisation import Optimisation, exponential, optimise
+from common.outputs import data_folder
 from common.p3d import sample_points_from_meshes
 from common.visualize import FIELD_OF_VIEW, render_points
 
@@ -37,11 +38,12 @@ def read_points(job: Job) -> tuple[Tensor, str]:
         UserError: a file that is missing though named on the command line, damaged, or holds no ``verts`` (N, 3).
     """
     path = Path(job.cfg.data.point_cloud_path or "")
-    if job.args.data_dir and not path.is_absolute():
-        path = Path(job.args.data_dir) / path.name
+    beside = data_folder(job.args.data_dir) / path.name
+    path = beside if beside.is_file() and not path.is_file() else path
     if not path.is_file():
         if any(override.lstrip("+").startswith("data.point_cloud_path") for override in job.args.overrides):
             raise UserError(f"data.point_cloud_path {path}: no such file")
+        print(f"data.point_cloud_path {path}: not there; a procedural cow in its place")
         return sample_points_from_meshes(centred(cow()), COW_POINTS)[0], "procedural cow"
     try:
         with np.load(path, allow_pickle=False) as archive:

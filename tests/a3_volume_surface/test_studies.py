@@ -40,6 +40,10 @@ def test_a_study_leaves_a_table_and_makes_nothing_twice(tmp_path, data_dir):
     other = json.loads((folder / "without_direction" / "run.json").read_text())["arguments"]["config"]
     assert made["implicit_function"].pop("view_dependence") and not other["implicit_function"].pop("view_dependence")
     assert made == other
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()), small_world():
+        studies.main([str(part) for part in (*argv, "--device", "cpu", "--seed", 4)])
+    assert out.getvalue().count("==") == 2  # other arguments: made anew
     assert "== with direction" in outs[0] and "==" not in outs[1] and (folder / "training.png").stat().st_size > 5000
 
 
