@@ -43,7 +43,7 @@ def load_model(path: Path, kind: str | None = None, n_points: int | None = None)
         raise UserError(f"checkpoint {path}: not one of train_model's")
     if kind is not None and said["type"] != kind:
         raise UserError(f"checkpoint {path}: its type is {said['type']}, not {kind}; use --type {said['type']}")
-    if n_points is not None and kind == "point" and said["n_points"] != n_points:
+    if n_points is not None and said["type"] == "point" and said["n_points"] != n_points:
         raise UserError(f"checkpoint {path}: it predicts {said['n_points']} points; use --n_points {said['n_points']}")
     model = SingleViewTo3D(said["arch"], said["type"], said["n_points"], said["load_feat"])
     load_weights(model, contents, path)
@@ -155,20 +155,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     device = resolve_device(args.device)
     seed_everything(args.seed)
-    home = Path(args.output_dir) / (args.exp_name or args.type)
+    home = Path(args.output_dir) / (args.exp_name or args.type or "vox")
     model, said = load_model(args.checkpoint or home / CHECKPOINT, args.type, args.n_points)
-    folder = make_folder(home / "eval", "--output_dir")
+    args.type = said["type"]
+    folder = make_folder(home / (f"eval_{args.only}" if args.only else "eval"), "--output_dir")
     if args.shapes:
         shapes, folder = (
             load_file(args.shapes, args.data_dir),
             make_folder(f"{folder}_{Path(args.shapes).stem}", "--output_dir"),
         )
     else:
-        shapes = load_shapes(tuple(said["classes"]), args.data_dir)[args.split]
+        shapes = load_shapes(tuple(said["classes"]), args.data_dir, args.skip_bad)[args.split]
     if args.only:
         if args.only not in shapes.classes:
             raise UserError(f"--only {args.only}: the model was trained on {', '.join(shapes.classes)}")
         shapes = shapes.of_class(args.only)
+    if not len(shapes):
+        raise UserError(f"{shapes.source}: no shape to score")
     rows = evaluate(model, shapes, args.views, device)
     metrics = summary(rows)
     f1_figure(folder / f"eval_{args.type}.png", {args.type: metrics})
@@ -197,11 +200,12 @@ def parser() -> ArgumentParser:
         "python -m a2_single_view.eval_model --type point --load_checkpoint",
     )
     add_common_flags(p, OUTPUT_DIR)
-    p.add_argument("--type", choices=TYPES, default="vox", help="what is predicted")
+    p.add_argument("--type", choices=TYPES, default=None, help="what is predicted (default: the checkpoint's)")
     p.add_argument("--load_checkpoint", action="store_true", help="the course's flag; a checkpoint is always loaded")
     p.add_argument("--checkpoint", default=None, help="file (default: train_model's in the experiment's folder)")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")
-    p.add_argument("--n_points", type=positive_int, default=5000, help="of a point model's clouds")
+    p.add_argument("--n_points", type=positive_int, default=None, help="of a point model (default: the checkpoint's)")
+    p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
     p.add_argument("--views", type=positive_int, default=3, help="of each shape")
     p.add_argument(
         "--shapes", default=None, help="score other shapes: a folder of meshes, or an npz of meshes or voxels"

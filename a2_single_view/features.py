@@ -47,17 +47,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     p.add_argument("--checkpoint", default=None, help="take the encoder of this model of train_model's")
     p.add_argument("--classes", nargs="+", choices=CLASSES, default=["chair"], help="of which shapes")
     p.add_argument("--batch_size", type=positive_int, default=24, help="images at once")
+    p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
     args = p.parse_args(argv)
     if (args.checkpoint is None) == (args.encoder_weights is None):
         raise UserError("give --encoder_weights or --checkpoint: features of an untrained encoder say little")
     device = resolve_device(args.device)
     if args.checkpoint:
-        encoder = load_model(Path(args.checkpoint))[0].encoder
+        model, _ = load_model(Path(args.checkpoint))
+        if model.kept:
+            raise UserError(f"--checkpoint {args.checkpoint}: it was trained on kept features and has no encoder")
+        encoder = model.encoder
     else:
         encoder = ARCHITECTURES[args.arch]()
         load_encoder_weights(encoder, args.encoder_weights)
     encoder = encoder.to(device).eval()
-    for pack in load_shapes(tuple(args.classes), args.data_dir)["train"].packs:
+    for pack in load_shapes(tuple(args.classes), args.data_dir, args.skip_bad)["train"].packs:
         print(keep_features(encoder, pack, args.batch_size, device))
     print(f"{time.time() - started:.0f} s")
 

@@ -106,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{home}: trained on kept features; this looks into an encoder: train without --load_feat")
     model = model.to(device)
     folder = make_folder(home / "interpret", "--output_dir")
-    shapes = load_shapes(tuple(said["classes"]), args.data_dir)["test"]
+    shapes = load_shapes(tuple(said["classes"]), args.data_dir, args.skip_bad)["test"]
     rows = evaluate(model, shapes, 1, device)
     order = np.argsort([row["F1@0.050000/5000"] for row in rows])
 
@@ -144,6 +144,7 @@ def parser() -> ArgumentParser:
     )
     add_common_flags(p, OUTPUT_DIR)
     p.add_argument("--type", choices=TYPES, default="point", help="what is predicted")
+    p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
     p.add_argument("--checkpoint", default=None, help="file (default: train_model's in the experiment's folder)")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")
     return p

@@ -56,7 +56,7 @@ class ResNet(nn.Module):
 
 
 class SmallEncoder(nn.Module):
-    """Features (B, 512) of pictures, which it sees half as large: a thirtieth of ResNet-18's arithmetic."""
+    """Features (B, 512) of pictures, which it sees half as large: a twelfth of ResNet-18's arithmetic."""
 
     def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 256)):
         super().__init__()

@@ -11,6 +11,18 @@ from a2_single_view.train_model import OUTPUT_DIR
 from common.cli import ArgumentParser, UserError, add_common_flags, command
 from common.outputs import make_folder, write_json
 
+RESERVED = ("help", "output_dir", "data_dir", "device", "exp_name", "load_checkpoint", "classes")
+
+
+def is_scored(folder: Path, train: Sequence[str]) -> bool:
+    """Whether a run of these arguments was trained in the folder and scored."""
+    run = folder / "run.json"
+    if not run.is_file() or not (folder / "eval" / "metrics.json").is_file():
+        return False
+    made, asked = json.loads(run.read_text())["arguments"], vars(train_model.parser().parse_args(train))
+    asked["max_iter"] = asked["max_iter"] or train_model.MAX_ITER[asked["type"]]
+    return all(made.get(key) == value for key, value in asked.items())
+
 
 @command
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,27 +40,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     args, more = p.parse_known_args(argv)
     if "--type" not in more:
         more = ["--type", "mesh", *more]
-    flags = {flag for action in train_model.parser()._actions for flag in action.option_strings}
-    if f"--{args.param}" not in flags:
-        raise UserError(f"--param {args.param}: train_model has no flag --{args.param}")
+    flags = {action.dest: action for action in train_model.parser()._actions}
+    if args.param not in flags or args.param in RESERVED:
+        raise UserError(f"--param {args.param}: train_model has no flag --{args.param} that can be varied")
     folder = make_folder(Path(args.output_dir) / f"sweep_{args.param}", "--output_dir")
-    shared = ["--output_dir", str(folder), "--device", args.device, "--seed", str(args.seed)]
+    shared = ["--output_dir", str(folder), "--device", args.device]
     shared += ["--data_dir", args.data_dir] if args.data_dir else []
-    kind = more[more.index("--type") + 1]
+    seed = [] if args.param == "seed" else ["--seed", str(args.seed)]
     rows = {}
     for value in args.values:
         name = f"{args.param}_{value}"
-        scores = folder / name / "eval" / "metrics.json"
-        if args.again or not scores.is_file():
+        train = [*more, *seed, f"--{args.param}", value, *shared, "--exp_name", name]
+        if args.again or not is_scored(folder / name, train):
             print(f"== {args.param} = {value}")
-            for main_of, flags in (
-                (train_model.main, [*more, f"--{args.param}", value]),
-                (eval_model.main, ["--type", kind]),
-            ):
-                code = main_of([*flags, *shared, "--exp_name", name])
+            for main_of, flags_of in ((train_model.main, train), (eval_model.main, [*shared, "--exp_name", name])):
+                code = main_of(flags_of)
                 if code:
                     raise SystemExit(code)
-        rows[f"{args.param} = {value}"] = json.loads(scores.read_text())
+        rows[f"{args.param} = {value}"] = json.loads((folder / name / "eval" / "metrics.json").read_text())
     f1_figure(folder / "f1.png", rows)
     write_json(folder / "results.json", {**rows, "seconds": time.time() - started})
     for name, row in rows.items():

@@ -17,7 +17,7 @@ class Batches:
     """Batch ``step`` is a function of the seed and the step alone.
 
     Args:
-        kind: of the decoder, which says what is needed: "voxels", "points" or "places".
+        kind: of the decoder, which says what it is told: voxels of "vox", places of "implicit", else points.
         features: give the features that were kept in the pictures' place.
         workers: threads that read ahead; 0 reads when asked.
         mirror: half of the views are mirrored, with their shapes.

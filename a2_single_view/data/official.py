@@ -7,6 +7,7 @@ Below the data folder: ``r2n2/ShapeNetRendering/<synset>/<id>/rendering/NN.png``
 
 import hashlib
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -84,16 +85,18 @@ def _load_class(root: Path, name: str, splits: dict, skip_bad: bool) -> dict[str
     synset = SYNSETS[name]
     models = {split: splits[split].get(synset, {}) for split in SPLITS}
     jobs = [(str(root), synset, model, tuple(views)) for split in SPLITS for model, views in models[split].items()]
-    if not models["train"] and not models["test"]:
-        raise UserError(f"{root}: its splits hold no {name} ({synset})")
+    if not models["train"] or not models["test"]:
+        raise UserError(f"{root}: its splits hold no {name} ({synset}) to train on, or none to test with")
     missing = [model for _, _, model, _ in jobs if not (root / "shapenet" / synset / model).is_dir()]
     if missing and not skip_bad:
         raise UserError(
             f"{root / 'shapenet' / synset}: {len(missing)} of {len(jobs)} shapes of the splits are not there, first "
             f"{missing[0]}; --skip_bad leaves them out"
         )
-    key = hashlib.sha256(repr((VERSION, jobs, skip_bad)).encode()).hexdigest()[:12]
+    key = hashlib.sha256(repr((VERSION, jobs)).encode()).hexdigest()[:12]
     folder = root / f"single_view_official_{synset}_{key}"
+    if not skip_bad and (folder / DONE).exists() and None in Pack(folder, name, None).done["names"]:
+        shutil.rmtree(folder)  # shapes were left out: now all are wanted, or the first that is bad is an error
     if not (folder / DONE).exists():
         make_once(folder, lambda making: pack(making, jobs, make_item, VIEWS, f"packing {name}s", skip_bad))
     shapes = Pack(folder, name, lambda row: load_mesh(_mesh_file(root, synset, jobs[row][2])))

@@ -129,7 +129,7 @@ def test_three_classes_scored_on_one(run, metrics):
     run(train_model, "--type", "point", *SMALL, "--classes", "chair", "car", "airplane", "--exp_name", "three")
     flags = ("--type", "point", "--n_points", 200, "--views", 1, "--exp_name", "three")
     assert run(eval_model, *flags, "--only", "chair").code == 0
-    only = metrics("three/eval")["f1@0.05"]
+    only = metrics("three/eval_chair")["f1@0.05"]
     assert run(eval_model, *flags).code == 0 and metrics("three/eval")["f1@0.05"] != only
     result = run(eval_model, *flags, "--only", "dog")
     assert result.code == 2 and "trained on chair, car, airplane" in result.err
