@@ -28,6 +28,7 @@ from common.outputs import make_folder, write_metrics, write_run
 from common.p3d import Meshes, sample_points_from_meshes
 from common.training import seed_everything
 
+MOST_SHOWN = 12
 N_POINTS = (5000, 1000)  # the course once compared 5000 points, now 1000: both are stated
 
 
@@ -45,7 +46,7 @@ def load_model(path: Path, kind: str | None = None, n_points: int | None = None)
         raise UserError(f"checkpoint {path}: its type is {said['type']}, not {kind}; use --type {said['type']}")
     if n_points is not None and said["type"] == "point" and said["n_points"] != n_points:
         raise UserError(f"checkpoint {path}: it predicts {said['n_points']} points; use --n_points {said['n_points']}")
-    model = SingleViewTo3D(said["arch"], said["type"], said["n_points"], said["load_feat"])
+    model = SingleViewTo3D(said["arch"], said["type"], said["n_points"], said.get("load_feat", False))
     load_weights(model, contents, path)
     return model.eval(), said
 
@@ -166,6 +167,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
     else:
         shapes = load_shapes(tuple(said["classes"]), args.data_dir, args.skip_bad)[args.split]
+        if shapes.fingerprint != said["data"]:
+            print(f"the model was trained on other data than {shapes.source}")
     if args.only:
         if args.only not in shapes.classes:
             raise UserError(f"--only {args.only}: the model was trained on {', '.join(shapes.classes)}")
@@ -175,7 +178,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = evaluate(model, shapes, args.views, device)
     metrics = summary(rows)
     f1_figure(folder / f"eval_{args.type}.png", {args.type: metrics})
-    chosen = [(index, 0) for index in range(0, len(shapes), args.vis_freq)]
+    chosen = [(index, 0) for index in range(0, len(shapes), args.vis_freq)][:MOST_SHOWN]
     show(
         folder,
         f"predicted_{args.type}",

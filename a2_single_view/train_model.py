@@ -23,6 +23,7 @@ from a2_single_view.losses import (
 )
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.resnet import ARCHITECTURES, load_encoder_weights
+from a2_single_view.speed import flops_of, gemm_rate
 from common.cli import (
     ArgumentParser,
     add_common_flags,
@@ -78,8 +79,8 @@ def losses_of(args: argparse.Namespace, model: SingleViewTo3D) -> Callable[[Batc
 
 def train(
     args: argparse.Namespace, shapes: ShapeViews, folder: Path, device: torch.device
-) -> tuple[SingleViewTo3D, Steps]:
-    """Train for ``args.max_iter`` steps, or go on from the folder's checkpoint."""
+) -> tuple[SingleViewTo3D, Steps, dict[str, float]]:
+    """Train for ``args.max_iter`` steps, or go on from the folder's checkpoint; the model, and how fast it went."""
     seed_everything(args.seed)
     model = SingleViewTo3D(args.arch, args.type, args.n_points, args.load_feat)
     if args.load_feat:
@@ -93,6 +94,10 @@ def train(
 
     def losses(step: int) -> dict[str, Tensor]:
         return terms({name: value.to(device) for name, value in batches(step).items()})
+
+    def one_step() -> None:
+        batch = batches.make(steps.step)
+        sum(terms({name: value.to(device) for name, value in batch.items()}).values()).backward()
 
     every = max(1, args.max_iter // 40)
 
@@ -113,7 +118,16 @@ def train(
         )
     finally:
         batches.close()
-    return model, steps
+    return model, steps, speed_of(steps, batches, one_step, device)
+
+
+def speed_of(steps: Steps, batches: Batches, step: Callable[[], object], device: torch.device) -> dict[str, float]:
+    """Steps a second, their arithmetic as a share of the rate of matrix products, and the share of waiting for data."""
+    if not steps.seconds:
+        return {}
+    rate = steps.step / steps.seconds
+    share = flops_of(step) * rate / gemm_rate(device)
+    return {"steps_per_second": rate, "gemm_share": share, "data_share": batches.waited / steps.seconds}
 
 
 def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
@@ -129,7 +143,7 @@ def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
         "load_feat": args.load_feat,
         "classes": list(shapes.classes),
         "data": shapes.fingerprint,
-        "training": {"lr": args.lr, "batch_size": args.batch_size, **loss},
+        "training": {"lr": args.lr, "batch_size": args.batch_size, "seed": args.seed, **loss},
     }
 
 
@@ -143,10 +157,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     folder = make_folder(Path(args.output_dir) / (args.exp_name or args.type), "--output_dir")
     shapes = load_shapes(tuple(args.classes), args.data_dir, args.skip_bad)["train"]
     print(shapes.source)
-    model, steps = train(args, shapes, folder, device)
+    model, steps, speed = train(args, shapes, folder, device)
     write_json(folder / "history.json", {"steps": steps.history})
     metrics = {"train_loss": steps.history[-1]["loss"]} if steps.history else {}
-    metrics |= {"steps": steps.step, "training_seconds": steps.seconds, "seconds": time.time() - started}
+    metrics |= {**speed, "steps": steps.step, "training_seconds": steps.seconds, "seconds": time.time() - started}
     metrics["parameters"] = sum(p.numel() for p in model.parameters())
     write_metrics(folder, metrics)
     write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=shapes.source)

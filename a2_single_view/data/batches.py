@@ -1,5 +1,6 @@
 """Batches of views with what is known of their shapes, made in threads while the step before is under way."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -35,7 +36,7 @@ class Batches:
     ):
         self.shapes, self.kind, self.batch_size, self.seed = shapes, kind, batch_size, seed
         self.mirror, self.features = mirror and not features, features
-        self.workers, self.ahead = workers, {}
+        self.workers, self.ahead, self.waited = workers, {}, 0.0  # seconds
         self.pool = ThreadPoolExecutor(workers) if workers else None
 
     def make(self, step: int) -> Batch:
@@ -52,6 +53,12 @@ class Batches:
 
     def __call__(self, step: int) -> Batch:
         """Batch number ``step``, while the next ones are begun."""
+        start = time.perf_counter()
+        batch = self._next(step)
+        self.waited += time.perf_counter() - start
+        return batch
+
+    def _next(self, step: int) -> Batch:
         if self.pool is None:
             return self.make(step)
         for number in range(step, step + self.workers + 1):

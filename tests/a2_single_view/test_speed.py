@@ -1,0 +1,17 @@
+"""The count of operations by hand, and a rate that is one."""
+
+import torch
+
+from a2_single_view.speed import flops_of, gemm_rate
+
+
+def test_operations_are_counted():
+    one, two = torch.randn(20, 30), torch.randn(30, 40, requires_grad=True)
+    assert flops_of(lambda: one @ two) == 2 * 20 * 30 * 40
+    assert flops_of(lambda: (one @ two).sum().backward()) == 2 * 2 * 20 * 30 * 40  # forward, and to the second factor
+    convolution = torch.nn.Conv2d(3, 8, 3, padding=1)
+    assert flops_of(lambda: convolution(torch.randn(2, 3, 10, 10))) == 2 * 2 * 100 * 3 * 9 * 8
+
+
+def test_the_rate_of_matrix_products():
+    assert 1e8 < gemm_rate(torch.device("cpu"), 1) < 1e15
