@@ -12,6 +12,7 @@ from a3_volume_surface.grid_surface import GridSurface, PackedSDFRenderer
 from a3_volume_surface.implicit import SDFSurface, SDFVolume
 from a3_volume_surface.neural_fields import NeuralRadianceField, NeuralSurface
 from a3_volume_surface.occupancy import OccupancyGrid
+from a3_volume_surface.packed_mlp import PackedRadianceMLP
 from a3_volume_surface.rays import RayBundle
 from a3_volume_surface.renderers import SphereTracingRenderer, VolumeRenderer
 from a3_volume_surface.samplers import StratifiedRaysampler
@@ -41,7 +42,7 @@ class Model(nn.Module):
     ):
         super().__init__()
         kind, renderer = cfg.implicit_function.type, cfg.renderer.type
-        if kind in GRIDS:
+        if cfg.sampler.type == "occupancy":
             if getattr(cfg.implicit_function, "bounds", None):
                 bounds = torch.tensor(cfg.implicit_function.bounds)
             if bounds is None and (focus is None or kind == "grid_surface"):
@@ -52,7 +53,7 @@ class Model(nn.Module):
             near, far = (known if given is None else given for given, known in ends)
             if not near < far:
                 raise UserError(f"sampler.min_depth {near} must be below sampler.max_depth {far}")
-            field, renderer = GRIDS[kind]
+            field, renderer = PACKED[kind]
             self.implicit_fn = field(cfg.implicit_function, space, cfg.sampler)
             self.sampler, self.renderer = nn.Identity(), renderer(cfg.renderer, near, far)
             return
@@ -92,7 +93,13 @@ FIELDS_OF = {
     "train_images": ("neural_surface", "grid_surface"),
 }
 
-GRIDS = {"nerf_grid": (GridRadianceField, OccupancyRenderer), "grid_surface": (GridSurface, PackedSDFRenderer)}
+# Fields that are asked only where something may be, and what renders them.
+PACKED = {
+    "nerf": (PackedRadianceMLP, OccupancyRenderer),
+    "nerf_grid": (GridRadianceField, OccupancyRenderer),
+    "grid_surface": (GridSurface, PackedSDFRenderer),
+}
+SAMPLERS_OF = {"nerf": ("stratified", "occupancy"), "nerf_grid": ("occupancy",), "grid_surface": ("occupancy",)}
 
 
 def check_parts(cfg: SimpleNamespace) -> None:
@@ -116,7 +123,7 @@ def check_parts(cfg: SimpleNamespace) -> None:
         )
     if renderer == "volume_sdf" and getattr(sampler, "n_fine_per_ray", 0) == 1:
         raise UserError("sampler.n_fine_per_ray 1: at least 2 are needed here")
-    if (sampler.type == "occupancy") != (kind in GRIDS):
+    if sampler.type not in SAMPLERS_OF.get(kind, ("stratified",)):
         raise UserError(f"sampler.type {sampler.type} does not go with implicit_function.type {kind}")
     if sampler.type == "stratified" and renderer != "sphere_tracing" and sampler.n_pts_per_ray is not None:
         least = 3 if sampler.n_fine_per_ray else 2 if renderer == "volume_sdf" else 1

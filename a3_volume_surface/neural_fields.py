@@ -46,8 +46,12 @@ class RadianceMLP(nn.Module):
         )
         self.view_dependence, self.noise = cfg.view_dependence, cfg.density_noise_std
 
-    def forward(self, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-        """Densities (P, S) and colours (P, S, 3) of points (P, S, 3) and unit directions (P, 3)."""
+    def forward(self, points: Tensor, directions: Tensor, ray: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Densities (P, S) and colours (P, S, 3) of points (P, S, 3) and unit directions (P, 3).
+
+        Args:
+            ray: (M,) whose samples they are, where points are packed, (M, 3); the results are (M,) and (M, 3) then.
+        """
         hidden = self.trunk(self.embed_xyz(points))
         raw = self.density(hidden)[..., 0]
         if self.training and self.noise > 0:
@@ -57,7 +61,8 @@ class RadianceMLP(nn.Module):
         width = self.feature.out_features
         shade = functional.linear(self.feature(hidden), first.weight[:, :width], first.bias)
         if self.view_dependence:
-            shade = shade + functional.linear(self.embed_dir(directions), first.weight[:, width:])[:, None]
+            of_ray = functional.linear(self.embed_dir(directions), first.weight[:, width:])
+            shade = shade + (of_ray[:, None] if ray is None else of_ray.index_select(0, ray))
         return functional.relu(raw), self.color[1:](shade)
 
 

@@ -21,17 +21,17 @@ def train_nerf(job: Job) -> None:
     scene = scene_of(job)
     focus = None if scene.bounds is not None else focus_of(scene.cameras[scene.split["train"]])
     model = Model(cfg, scene.bounds, scene.depth_range, focus).to(job.device)
-    grid = cfg.implicit_function.type == "nerf_grid"
-    # Rays that pass the visual hull by ask the grid nothing; the MLP must learn that nothing is there.
-    batches = RayBatches(scene, job.device, margin=4 if grid else None)
-    if grid:
+    packed = cfg.sampler.type == "occupancy"
+    # Rays that pass the visual hull by ask nothing then; else the MLP must learn that nothing is there.
+    batches = RayBatches(scene, job.device, margin=4 if packed else None)
+    if packed:
         model.renderer.distortion = settings.distortion_weight > 0
-    if grid and scene.alpha is not None and not isinstance(model.implicit_fn.occupancy, ContractedGrid):
+    if packed and scene.alpha is not None and not isinstance(model.implicit_fn.occupancy, ContractedGrid):
         model.implicit_fn.occupancy.carve(batches.cameras, batches.alpha)
     own = model.renderer.background
 
     def losses(step: int) -> dict[str, Tensor]:
-        count = model.renderer.rays_for(cfg.sampler.n_samples, settings.batch_size) if grid else settings.batch_size
+        count = model.renderer.rays_for(cfg.sampler.n_samples, settings.batch_size) if packed else settings.batch_size
         rays, colors, alpha = batches.draw(count)
         out = model(rays)
         terms = color_losses(out, colors, alpha, own)
@@ -39,7 +39,7 @@ def train_nerf(job: Job) -> None:
             terms["distortion"] = settings.distortion_weight * out["distortion"].mean()
         return terms
 
-    if grid:
+    if cfg.implicit_function.type == "nerf_grid":
         optimizer = torch.optim.Adam(model.implicit_fn.groups(settings.lr), eps=1e-15, betas=(0.9, 0.99), fused=True)
         schedule = exponential(0.02)
     else:
