@@ -16,7 +16,7 @@ class PackedRadianceMLP(PackedField):
         cfg: of the network. space: what is there. sampler: ``step`` between samples, in cells of 1 / 128 of the box.
     """
 
-    prune_first, empty = 1000, 0.01
+    prune_first, empty = 400, 0.01
 
     def __init__(self, cfg: SimpleNamespace, space: OccupancyGrid, sampler: SimpleNamespace):
         super().__init__(space, sampler.step)

@@ -85,6 +85,17 @@ def test_colour_depends_on_the_direction_and_density_does_not():
     assert torch.equal(blind(points, one)[1], blind(points, other)[1])
 
 
+@pytest.mark.parametrize("view_dependence", [True, False])
+def test_packed_samples_are_those_of_their_rays(view_dependence):
+    field, points = RadianceMLP(radiance(view_dependence=view_dependence)), torch.randn(3, 4, 3)
+    directions = functional.normalize(torch.randn(3, 3), dim=1)
+    density, color = field(points, directions)
+    kept = torch.tensor([0, 2, 3, 5, 10, 11])
+    packed_density, packed_color = field(points.view(-1, 3)[kept], directions, kept // 4)
+    torch.testing.assert_close(packed_density, density.flatten()[kept], atol=1e-6, rtol=0)
+    torch.testing.assert_close(packed_color, color.flatten(0, 1)[kept], atol=1e-6, rtol=0)
+
+
 def test_noise_is_added_to_the_density_in_training_alone():
     field, points, directions = RadianceMLP(radiance(density_noise_std=0.5)), torch.randn(40, 50, 3), sphere(40)
     plain = field.eval()(points, directions)

@@ -49,7 +49,9 @@ SURFACE = (
     "implicit_function.n_hidden_neurons_distance=16",
     "implicit_function.n_hidden_neurons_color=8",
 )
-SIZES = {"grid": GRID, "nerf": NERF, "surface": SURFACE, "volsdf": (*SURFACE, "sampler.n_pts_per_ray=8")}
+# The same network asked only where something may be.
+PACKED = ("training.batch_size=64", "training.render_interval=1", "sampler.resolution=16", "sampler.step=4", *NERF[3:])
+SIZES = {"grid": GRID, "nerf": NERF, "packed nerf": PACKED, "surface": SURFACE, "volsdf": (*SURFACE, "sampler.n_pts_per_ray=8")}
 SMALL = "data.image_size=[16,16]"
 EPOCHS = "training.num_epochs=2"
 PRETRAIN = "training.pretrain_iters=3"
@@ -65,6 +67,7 @@ RUNS = {
     "materials grid": (VOLUME, "nerf_materials", "grid", (SMALL, EPOCHS)),
     "fern": (VOLUME, "nerf_fern", "grid", ("data.image_size=[24,16]", EPOCHS)),
     "nerf": (VOLUME, "nerf_lego", "nerf", COURSE),
+    "packed nerf": (VOLUME, "nerf_lego_mlp", "packed nerf", (SMALL, EPOCHS)),
     "nerf coarse and fine": (VOLUME, "nerf_materials", "nerf", (*COURSE, "sampler.n_fine_per_ray=4")),
     "points": (SURFACES, "points_surface", "surface", (SMALL, "training.num_epochs=12", PRETRAIN)),
     **{f"{name} grid": (SURFACES, f"{name}_surface", "grid", (SMALL, EPOCHS)) for name in KINDS},
