@@ -7,12 +7,14 @@ from torch.nn import functional
 from common.p3d import (
     Meshes,
     chamfer_distance,
+    knn_points,
     mesh_edge_loss,
     mesh_laplacian_smoothing,
     mesh_normal_consistency,
 )
 
 VOXEL_LOSSES = ("bce", "focal", "dice")
+CHAMFER_NORMS = ("l1", "l2")
 
 
 def voxel_loss(voxel_src: Tensor, voxel_tgt: Tensor, positive_weight: float = 1.0, kind: str = "bce") -> Tensor:
@@ -49,16 +51,24 @@ def chamfer_loss(point_cloud_src: Tensor, point_cloud_tgt: Tensor) -> Tensor:
     return chamfer_distance(point_cloud_src, point_cloud_tgt)[0]
 
 
-def chamfer_of_some(point_cloud_src: Tensor, point_cloud_tgt: Tensor, count: int) -> Tensor:
-    """`chamfer_loss` with ``count`` points of each cloud, drawn at random, looking for the nearest of all others.
+def chamfer_of_some(point_cloud_src: Tensor, point_cloud_tgt: Tensor, count: int, norm: str = "l2") -> Tensor:
+    """A Chamfer distance with ``count`` points of each cloud, drawn at random, looking for the nearest of all others.
 
-    Its mean over draws is the whole loss; both clouds are (B, N, 3) and (B, M, 3), in any order.
+    Its mean over draws is the whole distance; both clouds are (B, N, 3) and (B, M, 3), in any order.
+
+    Args:
+        norm: "l2", squared distances, as in `chamfer_loss`; or "l1", distances themselves, to which the few points that
+            are far away matter less (CD-l1 of Mescheder et al., Occupancy Networks, CVPR 2019, both ways added).
     """
-    if count >= max(point_cloud_src.shape[1], point_cloud_tgt.shape[1]):
-        return chamfer_loss(point_cloud_src, point_cloud_tgt)
     src, tgt = (_some(cloud, count) for cloud in (point_cloud_src, point_cloud_tgt))
-    there = chamfer_distance(src, point_cloud_tgt, single_directional=True)[0]
-    return there + chamfer_distance(tgt, point_cloud_src, single_directional=True)[0]
+    return _to_nearest(src, point_cloud_tgt, norm) + _to_nearest(tgt, point_cloud_src, norm)
+
+
+def _to_nearest(points: Tensor, others: Tensor, norm: str) -> Tensor:
+    """Mean distance of points (B, N, 3) to the nearest of others (B, M, 3)."""
+    squared = knn_points(points, others).dists
+    # A root has no slope at 0: a millionth of the diagonal is as good.
+    return squared.mean() if norm == "l2" else (squared + 1e-12).sqrt().mean()
 
 
 def _some(cloud: Tensor, count: int) -> Tensor:

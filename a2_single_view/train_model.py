@@ -14,6 +14,7 @@ from a2_single_view.data import CLASSES, load_shapes
 from a2_single_view.data.batches import Batch, Batches
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.losses import (
+    CHAMFER_NORMS,
     VOXEL_LOSSES,
     chamfer_of_some,
     edge_loss,
@@ -50,7 +51,7 @@ def losses_of(args: argparse.Namespace, model: SingleViewTo3D) -> Callable[[Batc
     """The named terms of a batch that the model is trained with."""
 
     def cloud(points: Tensor, batch: Batch) -> Tensor:
-        return args.w_chamfer * chamfer_of_some(points, batch["points"], SOME)
+        return args.w_chamfer * chamfer_of_some(points, batch["points"], SOME, args.chamfer_norm)
 
     def losses(batch: Batch) -> dict[str, Tensor]:
         features = model.encode(batch["inputs"])
@@ -134,7 +135,7 @@ def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
     """What a checkpoint says of its model, so that evaluation can make it again and a run resume only its own."""
     loss = {
         name: getattr(args, name)
-        for name in ("w_chamfer", "w_smooth", "w_edge", "w_normal", "voxel_loss", "positive_weight")
+        for name in ("w_chamfer", "w_smooth", "w_edge", "w_normal", "chamfer_norm", "voxel_loss", "positive_weight")
     }
     return {
         "type": args.type,
@@ -187,6 +188,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--num_workers", type=non_negative_int, default=1, help="threads that read ahead")
     p.add_argument("--n_points", type=positive_int, default=5000, help="of a predicted cloud")
     p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
+    p.add_argument("--chamfer_norm", choices=CHAMFER_NORMS, default="l1", help="distances, or their squares")
     p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")
     p.add_argument("--w_edge", type=non_negative_float, default=0.0, help="weight of a mesh's edges")
     p.add_argument("--w_normal", type=non_negative_float, default=0.0, help="weight of a mesh's normals")

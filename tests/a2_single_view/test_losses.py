@@ -52,7 +52,10 @@ def test_some_points_stand_for_all():
     torch.manual_seed(0)
     draws = torch.stack([chamfer_of_some(one, two, 100) for _ in range(200)])
     assert float(draws.mean()) == pytest.approx(float(chamfer_loss(one, two)), abs=4 * float(draws.std()) / 200**0.5)
-    assert torch.equal(chamfer_of_some(one, two, 400), chamfer_loss(one, two))
+    torch.testing.assert_close(chamfer_of_some(one, two, 400), chamfer_loss(one, two))
+    apart = torch.cdist(one, two)[0]
+    l1 = apart.amin(0).mean() + apart.amin(1).mean()
+    torch.testing.assert_close(chamfer_of_some(one, two, 400, "l1"), l1, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("loss", [smoothness_loss, lambda m: smoothness_loss(m, "cot"), edge_loss, normal_loss])
