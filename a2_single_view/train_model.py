@@ -43,7 +43,7 @@ from common.training import seed_everything
 OUTPUT_DIR = "outputs/a2_single_view"
 CHECKPOINT = "checkpoint.pt"
 # Steps of the plain command: what about a quarter of an hour on two cores allows.
-MAX_ITER = {"vox": 3000, "point": 4000, "mesh": 4000, "implicit": 5000, "parametric": 4000}
+MAX_ITER = {"vox": 3000, "point": 2200, "mesh": 4000, "implicit": 5000, "parametric": 4000}
 SOME = 512  # points that look for their nearest ones in a step
 
 

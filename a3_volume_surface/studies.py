@@ -79,7 +79,7 @@ STUDIES: dict[str, list[Run]] = {
     "variants": [
         ("grid", volume_rendering_main, ("--config-name=nerf_lego",)),
         ("MLP", volume_rendering_main, MLP),
-        ("MLP where something is", volume_rendering_main, ("--config-name=nerf_lego_mlp", "training.max_minutes=30")),
+        ("MLP where something is", volume_rendering_main, ("--config-name=nerf_lego_mlp",)),
         (
             "MLP, coarse and fine",
             volume_rendering_main,
