@@ -10,7 +10,8 @@ from common.cli import UserError, command
 
 DESCRIPTION = """Volume rendering, boxes from views, radiance fields.
 On two cores: box, sphere 10 seconds; train_box, train_sphere half a minute; nerf_lego, nerf_materials, nerf_fern 5
-minutes; *_highres 12 minutes; nerf_lego_mlp half an hour. --preset course takes the course's own numbers: hours without a GPU."""
+minutes; *_highres 12 minutes; nerf_lego_mlp half an hour. --preset course takes the course's own numbers: hours
+without a GPU."""
 EXAMPLE = "python -m a3_volume_surface.volume_rendering_main --config-name=nerf_lego training.num_epochs=80"
 
 

@@ -51,7 +51,13 @@ SURFACE = (
 )
 # The same network asked only where something may be.
 PACKED = ("training.batch_size=64", "training.render_interval=1", "sampler.resolution=16", "sampler.step=4", *NERF[3:])
-SIZES = {"grid": GRID, "nerf": NERF, "packed nerf": PACKED, "surface": SURFACE, "volsdf": (*SURFACE, "sampler.n_pts_per_ray=8")}
+SIZES = {
+    "grid": GRID,
+    "nerf": NERF,
+    "packed nerf": PACKED,
+    "surface": SURFACE,
+    "volsdf": (*SURFACE, "sampler.n_pts_per_ray=8"),
+}
 SMALL = "data.image_size=[16,16]"
 EPOCHS = "training.num_epochs=2"
 PRETRAIN = "training.pretrain_iters=3"
