@@ -86,12 +86,17 @@ def test_silhouettes_equal_pytorch3d(golden, wave):
     for key, sigma, depth in (("s1e-4_K50", 1e-4, 50), ("s1e-3_K30", 1e-3, 30)):
         verts = z["verts"].clone().requires_grad_()
         settings = RasterizationSettings(96, math.log(1 / 1e-4 - 1) * sigma, depth)
-        renderer = MeshRenderer(MeshRasterizer(cameras, settings), SoftSilhouetteShader(BlendParams(sigma=sigma)))
-        alpha = renderer(Meshes([verts], [z["faces"].long()]))[..., 3]
-        assert ((alpha - z[f"{key}.alpha"]).abs() > 1e-3).float().mean() == 0
+        shader = SoftSilhouetteShader(BlendParams(sigma=sigma))
+        renderer = MeshRendererWithFragments(MeshRasterizer(cameras, settings), shader)
+        images, fragments = renderer(Meshes([verts], [z["faces"].long()]))
+        alpha, full = images[..., 3], (fragments.pix_to_face >= 0).all(-1)
+        error = (alpha - z[f"{key}.alpha"]).abs()
+        assert error[~full].max() < 1e-4
+        # Where more faces cover a pixel than are kept, rounding says which of two equally deep ones is the last.
+        assert (error[full] < 2e-3).all()
         (alpha * wave(alpha.shape, 0.7)).sum().backward()
         theirs = z[f"{key}.grad_verts"]
-        assert (verts.grad - theirs).norm() < 2e-4 * theirs.norm()
+        assert (verts.grad - theirs).norm() < (1e-3 if full.any() else 2e-4) * theirs.norm()
 
 
 # --- closed forms
