@@ -43,7 +43,7 @@ from common.training import seed_everything
 OUTPUT_DIR = "outputs/a2_single_view"
 CHECKPOINT = "checkpoint.pt"
 # Steps of the plain command: what about a quarter of an hour on two cores allows.
-MAX_ITER = {"vox": 3000, "point": 2200, "mesh": 1400, "implicit": 5000, "parametric": 4000}
+MAX_ITER = {"vox": 2800, "point": 2200, "mesh": 1400, "implicit": 5000, "parametric": 4000}
 SOME = 512  # points that look for their nearest ones in a step
 
 
@@ -193,7 +193,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")
     p.add_argument("--w_edge", type=non_negative_float, default=0.0, help="weight of a mesh's edges")
     p.add_argument("--w_normal", type=non_negative_float, default=0.0, help="weight of a mesh's normals")
-    p.add_argument("--voxel_loss", choices=VOXEL_LOSSES, default="bce", help="loss of voxels")
+    p.add_argument("--voxel_loss", choices=VOXEL_LOSSES, default="dice", help="loss of voxels")
     p.add_argument("--positive_weight", type=positive_float, default=1.0, help="weight of filled voxels")
     p.add_argument("--save_freq", type=positive_int, default=500, help="steps between checkpoints")
     p.add_argument("--load_checkpoint", "--resume", action="store_true", help="go on from this run's checkpoint")

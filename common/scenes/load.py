@@ -14,27 +14,36 @@ def load_scene(name: str, image_size: tuple[int, int] | None, data_dir: str | No
     Args:
         name: "lego", "materials" or "fern": the official files ``name.pth`` and ``name.png`` where the data folder
             holds them, else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio,
-            instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), by path or in the data folder, or such a file;
-            or an official ``.pth`` file.
+            instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), with COLMAP's ``sparse/0``, or with ``imgs`` and
+            ``poses`` (assignment 4), by path or in the data folder; or a ``transforms.json`` or official ``.pth`` file.
         image_size: height and width, pixels, that the pictures are brought to; None leaves them as they are.
 
     Raises:
         UserError: no such scene; files that are damaged or do not fit each other.
     """
     from common.outputs import data_folder
+    from common.scenes.colmap import colmap_scene, has_colmap_model
     from common.scenes.official import official_scene
+    from common.scenes.posed_npy import posed_npy_scene
     from common.scenes.procedural import RECIPES, procedural_scene
     from common.scenes.transforms_json import transforms_scene
 
     folder = data_folder(data_dir)
     path = next((path for path in (Path(name), folder / name, folder / f"{name}.pth") if path.exists()), Path(name))
     if path.suffix == ".pth" or path.suffix == ".json" or path.is_dir():
-        scene = official_scene(path) if path.suffix == ".pth" else transforms_scene(path)
+        if path.suffix == ".pth":
+            scene = official_scene(path)
+        elif (path / "poses").is_dir():
+            scene = posed_npy_scene(path)
+        elif path.is_dir() and has_colmap_model(path):
+            scene = colmap_scene(path)
+        else:
+            scene = transforms_scene(path)
         return scene if image_size is None else scene.resized(*image_size)
     if name in RECIPES:
         return procedural_scene(name, image_size or (128, 128), data_dir)
     known = ", ".join(RECIPES)
     raise UserError(
-        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json (by path, or in "
-        f"{folder}), or a .pth file"
+        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json, sparse/0 or poses "
+        f"(by path, or in {folder}), or a .pth file"
     )

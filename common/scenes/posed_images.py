@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ class PosedImages:
         bounds: (2, 3) lowest and highest corner of the box that holds the scene, world units; None if not known.
         depth_range: least and greatest depth along rays, world units; None if not known.
         surface: (count, seed) -> points (count, 3) of the true surface, where that is known.
+        points: (P, 3) of the scene, or (P, 6) with their colours in [0, 1], where the data came with some.
         source: "procedural" or the path it was read from.
     """
 
@@ -38,6 +40,7 @@ class PosedImages:
     bounds: Tensor | None = None
     depth_range: tuple[float, float] | None = None
     surface: Callable[[int, int], np.ndarray] | None = field(default=None, repr=False)
+    points: Tensor | None = field(default=None, repr=False)
     source: str = "procedural"
 
     def __post_init__(self):
@@ -111,6 +114,26 @@ def _stretched(cameras: PerspectiveCameras, old: tuple[int, int], new: tuple[int
     lens = {name: getattr(cameras, name) * scale for name in ("focal_length", "principal_point")}
     size = None if cameras.get_image_size() is None else torch.tensor([new]).expand(len(cameras), 2)
     return PerspectiveCameras(**lens, R=cameras.R, T=cameras.T, image_size=size, device=cameras.device)
+
+
+def stacked_pictures(pictures: list[np.ndarray], path: Path) -> tuple[Tensor, Tensor | None]:
+    """Premultiplied colours (N, H, W, 3), and alpha (N, H, W) where the pictures have it, both in [0, 1].
+
+    Args:
+        pictures: N of (H, W, 3) or (H, W, 4) uint8. path: where they are from, for the message.
+
+    Raises:
+        UserError: pictures of unequal sizes, or some with alpha and some without.
+    """
+    sizes = sorted({picture.shape[:2] for picture in pictures})
+    if len(sizes) > 1:
+        raise UserError(f"{path}: pictures of unequal sizes: {', '.join(f'{w} x {h}' for h, w in sizes[:4])}")
+    if len({picture.shape[2] for picture in pictures}) > 1:
+        raise UserError(f"{path}: some pictures have an alpha channel and some have none")
+    images = torch.from_numpy(np.stack(pictures)).float().div_(255)
+    if images.shape[-1] == 3:
+        return images, None
+    return images[..., :3] * images[..., 3:], images[..., 3]
 
 
 def check_rotations(R: Tensor, name: str, tolerance: float = 1e-3) -> None:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from common.cli import UserError
 from common.p3d import PerspectiveCameras, cameras_from_opencv_projection
 from common.scenes.pictures import MOST_PIXELS, read_picture
-from common.scenes.posed_images import SPLITS, PosedImages
+from common.scenes.posed_images import SPLITS, PosedImages, stacked_pictures
 
 SYNTHETIC_BOX, SYNTHETIC_DEPTHS = [[-1.5] * 3, [1.5] * 3], (2.0, 6.0)
 HELD_OUT = 8  # where a file names no split, every so many views, from the first on, are for the test
@@ -53,7 +53,7 @@ def transforms_scene(path: Path) -> PosedImages:
     if not len(split["test"]):
         raise UserError(f"{path}: transforms_test.json is not there")
     K, distortion = (torch.stack(part) for part in zip(*lenses, strict=True))
-    images, alpha = _images(pictures, path)
+    images, alpha = stacked_pictures(pictures, path)
     if distortion.any():
         for part in (images,) if alpha is None else (images, alpha[..., None]):
             _undistort(part, K, distortion)
@@ -127,19 +127,6 @@ def _cameras(c2w: Tensor, K: Tensor, size: tuple[int, int]) -> PerspectiveCamera
     turned = c2w[:, :3, :3] * c2w.new_tensor([1.0, -1.0, -1.0])  # to OpenCV's axes
     R = turned.transpose(1, 2)
     return cameras_from_opencv_projection(R, -(R @ c2w[:, :3, 3:])[:, :, 0], K, torch.tensor([size]).expand(len(R), 2))
-
-
-def _images(pictures: list[np.ndarray], path: Path) -> tuple[Tensor, Tensor | None]:
-    """Premultiplied colours (N, H, W, 3), and alpha (N, H, W) where the pictures have it, both in [0, 1]."""
-    sizes = sorted({picture.shape[:2] for picture in pictures})
-    if len(sizes) > 1:
-        raise UserError(f"{path}: pictures of unequal sizes: {', '.join(f'{w} x {h}' for h, w in sizes[:4])}")
-    if len({picture.shape[2] for picture in pictures}) > 1:
-        raise UserError(f"{path}: some pictures have an alpha channel and some have none")
-    images = torch.from_numpy(np.stack(pictures)).float().div_(255)
-    if images.shape[-1] == 3:
-        return images, None
-    return images[..., :3] * images[..., 3:], images[..., 3]
 
 
 def _lens(values: dict, shape: tuple[int, int], file: Path) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""Assignment 4: 3D Gaussian splatting, and score distillation."""
