@@ -11,14 +11,15 @@ from torch.nn import functional
 from a3_volume_surface.command import Job
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.rays import RayBundle, cast, pixel_ndc
-from a3_volume_surface.views import Render, as_picture, create_surround_cameras, render_views
+from a3_volume_surface.views import Render, render_views
+from common.camera_poses import create_surround_cameras
 from common.cli import UserError
 from common.image_metrics import psnr, ssim
 from common.optimisation import Optimisation, Steps, optimise
 from common.outputs import make_folder
 from common.p3d import PerspectiveCameras
 from common.scenes import PosedImages, load_scene
-from common.visualize import save_png
+from common.visualize import as_picture, save_png
 
 WATCHED_VIEWS, WATCHED_PIXELS = 4, 2**16  # looked at while training, at most
 NOTES = 12  # how often

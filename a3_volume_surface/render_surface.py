@@ -7,7 +7,9 @@ import torch
 
 from a3_volume_surface.command import Job
 from a3_volume_surface.model import Model, renders
-from a3_volume_surface.views import as_picture, create_surround_cameras, depth_picture, normal_picture, render_views
+from a3_volume_surface.views import normal_picture, render_views
+from common.camera_poses import create_surround_cameras
+from common.visualize import as_picture, depth_picture
 
 LIGHT = torch.nn.functional.normalize(torch.tensor([0.4, -0.5, 0.8]), dim=0)
 

@@ -6,8 +6,9 @@ import torch
 from a3_volume_surface.command import Job
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.rays import get_pixels_from_image, get_rays_from_pixels
-from a3_volume_surface.views import as_picture, create_surround_cameras, depth_picture, render_views, vis_grid, vis_rays
-from common.visualize import render_points
+from a3_volume_surface.views import render_views, vis_grid, vis_rays
+from common.camera_poses import create_surround_cameras
+from common.visualize import as_picture, depth_picture, render_points
 
 SHOWN = 24  # rays along each side of the picture of samples
 

@@ -12,13 +12,14 @@ from a3_volume_surface.command import Job
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.rays import get_random_pixels_from_image, get_rays_from_pixels, sample_images_at_xy
 from a3_volume_surface.sdf import BoxSDF, SphereSDF
-from a3_volume_surface.views import as_picture, create_surround_cameras, render_views
+from a3_volume_surface.views import render_views
+from common.camera_poses import create_surround_cameras
 from common.cli import UserError
 from common.data.npy import open_npy
 from common.image_metrics import psnr
 from common.optimisation import Optimisation, exponential, optimise
 from common.p3d import PerspectiveCameras, look_at_view_transform
-from common.visualize import image_grid
+from common.visualize import as_picture, image_grid
 
 # What the views show where the course's pictures are not at hand.
 TRUE_BOX = {"center": [0.25, 0.25, 0.0], "side_lengths": [2.0, 1.5, 1.5]}

@@ -12,11 +12,11 @@ from a3_volume_surface.image_training import RayBatches, composited, fit, last_l
 from a3_volume_surface.model import Model, renders
 from a3_volume_surface.surface_losses import eikonal_loss, get_random_points, inter_loss
 from a3_volume_surface.train_points import pretrain
-from a3_volume_surface.views import as_picture, depth_picture, render_views
+from a3_volume_surface.views import render_views
 from common.cli import UserError
 from common.optimisation import Steps, exponential
 from common.scenes import PosedImages
-from common.visualize import image_grid
+from common.visualize import as_picture, depth_picture, image_grid
 
 RESOLUTION = 256  # of the mesh that is scored, along its longest side
 TRUE_POINTS = 100_000

@@ -9,10 +9,10 @@ from a3_volume_surface.contraction import ContractedGrid, focus_of
 from a3_volume_surface.figures import training_figure
 from a3_volume_surface.image_training import RayBatches, composited, fit, last_loss, scene_of, score, spiral
 from a3_volume_surface.model import Model, renders
-from a3_volume_surface.views import as_picture, depth_picture, render_views
+from a3_volume_surface.views import render_views
 from common.optimisation import Steps, exponential
 from common.scenes import PosedImages
-from common.visualize import image_grid
+from common.visualize import as_picture, depth_picture, image_grid
 
 
 def train_nerf(job: Job) -> None:

@@ -17,7 +17,7 @@ from a3_volume_surface.surface_losses import (
     select_random_points,
     sphere_loss,
 )
-from a3_volume_surface.views import create_surround_cameras
+from common.camera_poses import create_surround_cameras
 from common.cli import UserError
 from common.mesh_views import centred, cow
 from common.optimisation import Optimisation, exponential, optimise

@@ -10,8 +10,8 @@ from torch import Tensor
 from a3_volume_surface.command import OUTPUT_DIR
 from a3_volume_surface.rays import get_pixels_from_image, get_rays_from_pixels
 from a3_volume_surface.samplers import with_samples
-from a3_volume_surface.views import create_surround_cameras
 from a3_volume_surface.volume_renderer import aggregate, compute_weights, transmittance
+from common.camera_poses import create_surround_cameras
 from common.cli import ArgumentParser, add_common_flags, command, positive_int
 from common.outputs import atomic_path, make_folder, write_metrics, write_run
 

@@ -33,19 +33,24 @@ def load_gaussians(path: str | Path) -> Gaussians:
 
 
 def save_gaussians(path: str | Path, gaussians: Gaussians) -> Path:
-    """Write Gaussians to a ``.ply`` or ``.splat`` file; the latter keeps colours of degree 0 alone, in 8 bits.
+    """Write Gaussians to a ``.ply`` or ``.splat`` file.
 
     Raises:
         UserError: another ending.
     """
     path = Path(path)
-    writers = {".ply": _ply_bytes, ".splat": _splat_bytes}
-    if path.suffix.lower() not in writers:
+    if path.suffix.lower() not in (".ply", ".splat"):
         raise UserError(f"{path}: Gaussians are written to .ply and .splat files")
-    data = writers[path.suffix.lower()]({name: x.cpu().numpy() for name, x in gaussians.tensors().items()})
+    data = file_bytes(gaussians, path.suffix.lower())
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path
+
+
+def file_bytes(gaussians: Gaussians, ending: str) -> bytes:
+    """What a ``.ply`` or a ``.splat`` file holds; the latter keeps colours of degree 0 alone, in 8 bits."""
+    arrays = {name: x.cpu().numpy() for name, x in gaussians.tensors().items()}
+    return _ply_bytes(arrays) if ending == ".ply" else _splat_bytes(arrays)
 
 
 def _read_ply(path: Path) -> dict[str, Tensor]:
@@ -61,7 +66,8 @@ def _read_ply(path: Path) -> dict[str, Tensor]:
         missing = [name for name in names if name not in columns or isinstance(columns[name], tuple)]
         if missing:
             raise UserError(f"{path}: vertices without {missing[0]}; a PLY file of Gaussians is needed")
-        return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], -1))
+        with np.errstate(over="ignore"):  # what single precision cannot hold is refused as infinite
+            return torch.from_numpy(np.stack([columns[name].astype(np.float32) for name in names], -1))
 
     rest = sum(name.startswith("f_rest_") for name in columns)
     counts = [3 * ((degree + 1) ** 2 - 1) for degree in range(MOST_DEGREE + 1)]
@@ -75,7 +81,7 @@ def _read_ply(path: Path) -> dict[str, Tensor]:
         "quats": stacked(*(f"rot_{i}" for i in range(4))),
         "opacity_logits": stacked("opacity")[:, 0],
         "sh_dc": stacked(*(f"f_dc_{i}" for i in range(3)))[:, None],
-        "sh_rest": sh_rest.view(len(sh_rest), 3, -1).mT,  # in the file all of red come first
+        "sh_rest": sh_rest.view(len(sh_rest), 3, rest // 3).mT,  # in the file all of red come first
     }
 
 

@@ -31,13 +31,13 @@ class Gaussians(nn.Module):
         super().__init__()
         for name in self.NAMES:
             setattr(self, name, nn.Parameter(parameters[name].float()))
-        N, K = len(self.means), 1 + self.sh_rest.shape[1]
+        N = len(self.means)
         shapes = {"means": [(N, 3)], "log_scales": [(N, 1), (N, 3)], "quats": [(N, 4)], "opacity_logits": [(N,)]}
         shapes |= {"sh_dc": [(N, 1, 3)], "sh_rest": [(N, (d + 1) ** 2 - 1, 3) for d in range(MOST_DEGREE + 1)]}
         for name, allowed in shapes.items():
             if tuple(getattr(self, name).shape) not in allowed:
                 raise ValueError(f"{name} of {N} Gaussians is {tuple(getattr(self, name).shape)}, not {allowed}")
-        self.degree = round(K**0.5) - 1
+        self.degree = round((1 + self.sh_rest.shape[1]) ** 0.5) - 1
 
     def __len__(self) -> int:
         return len(self.means)

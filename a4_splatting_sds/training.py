@@ -205,6 +205,7 @@ class Trainer:
             control = self.settings.mcmc
             if control.start <= share <= control.stop and steps.step % control.every == 0:
                 relocate(gaussians, optimizer, control)
+                self.model.gradients.clear(len(gaussians), gaussians.means.device)
             jitter(gaussians, control, self.extent, self.run.schedule(share))
 
 

@@ -1,10 +1,17 @@
-"""Cameras from the poses that other programs write, on the conventions of `common.p3d`."""
+"""Cameras from the poses that other programs write, and around a scene, on the conventions of `common.p3d`."""
 
 import math
+from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
-from common.p3d import PerspectiveCameras, cameras_from_opencv_projection, quaternion_to_matrix
+from common.p3d import (
+    PerspectiveCameras,
+    cameras_from_opencv_projection,
+    look_at_view_transform,
+    quaternion_to_matrix,
+)
 
 
 def cameras_from_colmap(qvec: Tensor, tvec: Tensor, camera_matrix: Tensor, image_size: Tensor) -> PerspectiveCameras:
@@ -49,3 +56,23 @@ def cameras_from_nerf_synthetic(
     K = R.new_tensor([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
     size = R.new_tensor([[height, width]])
     return cameras_from_opencv_projection(R, tvec, K.expand(len(R), 3, 3), size.expand(len(R), 2))
+
+
+def create_surround_cameras(
+    radius: float,
+    n_poses: int = 20,
+    up: Sequence[float] = (0.0, 1.0, 0.0),
+    focal_length: float = 1.0,
+    height: float | None = None,
+    at: Sequence[float] = (0.0, 0.0, 0.0),
+) -> PerspectiveCameras:
+    """Cameras on a circle around ``at``: level with it for y up, ``height`` (2 by default) above it for z up."""
+    theta = torch.arange(n_poses) * (2 * math.pi / n_poses) + math.pi / 2
+    level = torch.zeros(n_poses)
+    if abs(up[1]) > 0:
+        eye = torch.stack((theta.cos() * radius, level + (height or 0.0), -theta.sin() * radius), 1)
+    else:
+        eye = torch.stack((theta.cos() * radius, theta.sin() * radius, level + (2.0 if height is None else height)), 1)
+    middle = torch.tensor(at, dtype=torch.float32)[None]
+    R, T = look_at_view_transform(eye=eye + middle, at=middle, up=(tuple(up),))
+    return PerspectiveCameras(focal_length=focal_length, R=R, T=T)

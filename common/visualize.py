@@ -196,6 +196,27 @@ def add_caption(frames: np.ndarray, text: str, size: int = 14) -> np.ndarray:
     return np.concatenate((strip, frames), axis=-3)
 
 
+def as_picture(values: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) in [0, 1] as uint8."""
+    return np.rint(255 * np.clip(values, 0.0, 1.0)).astype(np.uint8)
+
+
+def depth_picture(depth: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
+    """Depths (N, H, W, 1) as greys (N, H, W, 3) uint8, near bright, the nearest and farthest of all frames at the ends.
+
+    Args:
+        seen: (N, H, W, 1) in [0, 1], how much of a pixel is covered; the rest is black. Default: where depth is not 0.
+    """
+    covered = depth > 0 if seen is None else seen > 0.5
+    if not covered.any():
+        return np.zeros((*depth.shape[:-1], 3), np.uint8)
+    full = depth / np.maximum(seen, 1e-6) if seen is not None else depth
+    low, high = np.quantile(full[covered], (0.01, 0.99))
+    near = 1.0 - 0.85 * np.clip((full - low) / max(high - low, 1e-6), 0.0, 1.0)
+    share = covered if seen is None else np.clip(seen, 0.0, 1.0)
+    return as_picture(np.repeat(near * share, 3, -1))
+
+
 @torch.no_grad()
 def _render(points, colors, R, T, image_size, radius, background, centre, reach) -> np.ndarray:
     """Pictures (M, H, W, 3) uint8 from the cameras R (M, 3, 3), T (M, 3)."""

@@ -11,7 +11,7 @@ from a3_volume_surface import transmittance
 from a3_volume_surface import volume_rendering_main as volume
 from a3_volume_surface.config import FOLDER
 from a3_volume_surface.sphere_tracing import sphere_trace
-from a3_volume_surface.views import create_surround_cameras
+from common.camera_poses import create_surround_cameras
 from common.p3d import look_at_view_transform
 
 SMALL = "data.image_size=[24,24]"

@@ -10,7 +10,7 @@ from torch.nn import functional
 from a3_volume_surface import geometry
 from a3_volume_surface.geometry import extract_mesh, geometry_views, largest_pieces, surface_errors
 from a3_volume_surface.train_points import distance_metrics, distance_to_zero_set
-from a3_volume_surface.views import create_surround_cameras
+from common.camera_poses import create_surround_cameras
 from common.cli import UserError
 from common.p3d import Meshes, TexturesVertex, ico_sphere, join_meshes_as_scene
 

@@ -11,7 +11,7 @@ from a3_volume_surface.rays import (
     sample_images_at_xy,
 )
 from a3_volume_surface.samplers import sample_importance, with_samples
-from a3_volume_surface.views import create_surround_cameras
+from common.camera_poses import create_surround_cameras
 from common.p3d import PerspectiveCameras
 
 SIZES = [(8, 8), (12, 6), (5, 9)]  # width, height

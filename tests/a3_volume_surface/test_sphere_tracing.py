@@ -12,7 +12,7 @@ from a3_volume_surface.primitives import ManyPrimitivesSDF
 from a3_volume_surface.rays import get_pixels_from_image, get_rays_from_pixels
 from a3_volume_surface.sdf import BoxSDF, SphereSDF, TorusSDF, build_sdf, difference, intersection, smooth_union, union
 from a3_volume_surface.sphere_tracing import sphere_trace, surface_normals
-from a3_volume_surface.views import create_surround_cameras
+from common.camera_poses import create_surround_cameras
 
 MAJOR, MINOR = 1.0, 0.25
 

@@ -1,0 +1,106 @@
+"""Commands: what they leave, that runs go on, and what they refuse."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from a4_splatting_sds import render, train
+from a4_splatting_sds.files import load_gaussians, save_gaussians
+from common.image_metrics import psnr
+from tests.a4_splatting_sds.conftest import scene
+from tests.common.scenes.test_posed_npy import write
+
+SMALL = ("--num_itrs", "6", "--num_gaussians", "60", "--viz_freq", "3", "--device", "cpu")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Views of 24 x 32 pixels."""
+    write(tmp_path / "scene", 8)
+    for number, file in enumerate(sorted((tmp_path / "scene" / "imgs").iterdir())):
+        picture = np.random.default_rng(number).integers(0, 255, (3, 4, 3), dtype=np.uint8)
+        Image.fromarray(picture).resize((32, 24)).save(file)
+    return tmp_path
+
+
+def call(module, folder, *flags):
+    return module.main([*flags, "--output_dir", str(folder / "out"), "--data_dir", str(folder)])
+
+
+def test_training(folder, capsys):
+    """Films, Gaussians and scores; the same command resumed does nothing more."""
+    flags = ("--data_path", "scene", "--init", "points", *SMALL)
+    assert call(train, folder, *flags, "--sh_degree", "1") == 0
+    out = folder / "out" / "train_scene"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["steps"] == 6
+    assert metrics["num_gaussians"] == len(load_gaussians(out / "gaussians.ply")) == 50
+    assert 0 < metrics["ssim"] < 1
+    assert f"PSNR {metrics['psnr']:.2f}" in capsys.readouterr().out
+    film = Image.open(out / "training_progress.gif")
+    assert (film.n_frames, film.size) == (2, (3 * 32, 48))
+    assert Image.open(out / "training_final_renders.gif").n_frames == 5
+    before = load_gaussians(out / "gaussians.ply").means
+    assert call(train, folder, *flags, "--sh_degree", "1", "--resume") == 0
+    assert torch.equal(load_gaussians(out / "gaussians.ply").means, before)
+    assert call(train, folder, *flags, "--sh_degree", "0", "--resume") == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("density", ["adaptive", "mcmc"])
+def test_a_run_that_was_stopped_goes_on_to_the_same_gaussians(folder, density):
+    """With Gaussians added on the way."""
+    flags = ("--data_path", "scene", *SMALL, "--density", density)
+    assert call(train, folder, *flags, "--exp_name", "whole") == 0
+    assert call(train, folder, *flags, "--exp_name", "part", "--max_minutes", "1e-9") == 0
+    assert call(train, folder, *flags, "--exp_name", "part", "--resume") == 0
+    one, two = (load_gaussians(folder / "out" / name / "gaussians.ply").tensors() for name in ("whole", "part"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_rendering(folder):
+    """Films of colour, depth, silhouette, and with and without colours by direction; other files."""
+    path = save_gaussians(folder / "a.ply", scene(40, 2))
+    flags = ("--data_path", str(path), "--num_frames", "4", "--image_size", "32", "--device", "cpu")
+    assert call(render, folder, *flags, "--save_as", str(folder / "b.splat")) == 0
+    out = folder / "out" / "render"
+    for name, size in (("render", (32, 32)), ("depth", (32, 32)), ("mask", (32, 32)), ("degrees", (64, 54))):
+        film = Image.open(out / f"{name}.gif")
+        assert (film.n_frames, film.size) == (4, size), name
+    assert json.loads((out / "metrics.json").read_text())["num_gaussians"] == 40
+    assert len(load_gaussians(folder / "b.splat")) == 40
+    assert call(render, folder, *flags, "--rasterizer", "reference", "--exp_name", "slow", "--gaussians_per_splat", "7") == 0
+    fast, slow = (np.asarray(Image.open(folder / "out" / n / "render.gif").convert("RGB")) for n in ("render", "slow"))
+    assert psnr(torch.from_numpy(fast) / 255, torch.from_numpy(slow) / 255) > 45
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--data_path", "nowhere"), "no such scene"),
+        (("--data_path", "scene", "--num_itrs", "0"), "--num_itrs"),
+        (("--data_path", "scene", "--sh_degree", "4"), "--sh_degree"),
+        (("--data_path", "scene", "--rasterizer", "gsplat"), "gsplat"),
+        (("--data_path", "scene", "--resume"), "no such file"),
+    ],
+)
+def test_bad_flags_of_training(folder, flags, words, capsys):
+    """One line, exit code 2."""
+    try:
+        code = call(train, folder, *flags)
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_bad_files_of_rendering(folder, capsys):
+    """One line, exit code 2, nothing left."""
+    (folder / "bad.ply").write_bytes(b"ply\nformat ascii 1.0\n")
+    for name, words in (("bad.ply", "PLY file of Gaussians"), ("none.ply", "no such file")):
+        assert call(render, folder, "--data_path", str(folder / name)) == 2
+        assert words in capsys.readouterr().err
+    assert not (folder / "out" / "render").exists()
