@@ -1,12 +1,11 @@
 """From features of an image (B, 512) to voxels, points, a mesh, an occupancy and a parametric surface."""
 
-import warnings
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from a2_single_view.resnet import FEATURES
+from a2_single_view.smoothing import averaged, neighbour_means
 from common.p3d import Meshes, ico_sphere
 
 
@@ -16,7 +15,7 @@ class VoxelDecoder(nn.Module):
     The basis learns within minutes what all shapes share; the convolutions learn how cells hang together.
     """
 
-    def __init__(self, widths: tuple[int, ...] = (32, 16, 8), hidden: int = 256):
+    def __init__(self, widths: tuple[int, ...] = (16, 8, 4), hidden: int = 256):
         super().__init__()
         self.width, side = widths[0], 32 // 2 ** (len(widths) - 1)
         self.side = side
@@ -72,20 +71,16 @@ class GraphLayer(nn.Module):
 
 
 class MeshDecoder(nn.Module):
-    """Displacements of an ico-sphere's vertices: coarse ones from a linear basis, then refined along the edges."""
+    """Displacements of an ico-sphere's vertices: coarse ones from a linear basis, averaged, then refined along the edges."""
 
-    def __init__(self, level: int = 4, hidden: int = 256, width: int = 32):
+    def __init__(self, level: int = 4, hidden: int = 256, width: int = 32, smoothed: int = 4):
         super().__init__()
+        self.smoothed = smoothed
         sphere = ico_sphere(level)
         verts, edges = 0.3 * sphere.verts_packed(), sphere.edges_packed()
         self.register_buffer("verts", verts)
         self.register_buffer("faces", sphere.faces_packed())
-        both = torch.cat((edges, edges.flip(1))).T
-        share = 1.0 / torch.bincount(both[0], minlength=len(verts)).float()[both[0]]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch calls this layout a beta
-            neighbours = torch.sparse_coo_tensor(both, share, (len(verts),) * 2).to_sparse_csr()
-        self.register_buffer("neighbours", neighbours, persistent=False)
+        self.register_buffer("neighbours", neighbour_means(edges, len(verts)), persistent=False)
         self.layers = nn.Sequential(nn.Linear(FEATURES, 512), nn.ReLU(), nn.Linear(512, hidden), nn.ReLU())
         self.coarse = nn.Linear(hidden, 3 * len(verts))
         self.told = nn.Linear(hidden, width)
@@ -100,11 +95,12 @@ class MeshDecoder(nn.Module):
         """Vertices (B, V, 3) of features (B, 512)."""
         hidden = self.layers(features)
         B, V = len(features), len(self.verts)
-        coarse = self.verts[:, None] + self.coarse(hidden).view(B, V, 3).transpose(0, 1)
+        moved = self.coarse(hidden).view(B, V, 3).transpose(0, 1)
+        coarse = self.verts[:, None] + averaged(moved, self.neighbours, self.smoothed)
         x = self.graph[0](torch.cat((coarse, self.verts[:, None].expand(V, B, 3)), 2), self.neighbours)
         x = functional.relu(x + self.told(hidden))
         x = functional.relu(self.graph[1](x, self.neighbours)) + x
-        return (coarse + self.graph[2](x, self.neighbours)).transpose(0, 1)
+        return (coarse + averaged(self.graph[2](x, self.neighbours), self.neighbours, 1)).transpose(0, 1)
 
     def meshes(self, verts: Tensor) -> Meshes:
         """Meshes of vertices (B, V, 3)."""

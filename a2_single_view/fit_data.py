@@ -14,6 +14,7 @@ from a2_single_view.data.embedded import embedded_shape
 from a2_single_view.figures import pictures
 from a2_single_view.losses import chamfer_loss, normal_loss, smoothness_loss, voxel_loss
 from a2_single_view.scores import voxel_iou
+from a2_single_view.smoothing import averaged, neighbour_means
 from a2_single_view.train_model import OUTPUT_DIR
 from common.cli import (
     ArgumentParser,
@@ -36,6 +37,7 @@ from common.training import seed_everything
 from common.visualize import add_caption, save_png
 
 RESOLUTION = 32
+SMOOTHED = 4  # times that a mesh's displacements are averaged along its edges
 MAX_ITER = {"vox": 300, "point": 400, "mesh": 1000}
 LEARNING_RATE = {"vox": 0.3, "point": 0.01, "mesh": 0.02}
 TARGETS, SOURCES = ("chair", "vase", "lamp", "torus"), ("sphere", "torus")
@@ -105,9 +107,13 @@ def fit_mesh(args: argparse.Namespace, target: Shape, device: torch.device) -> F
     start = centred(ico_sphere(4) if args.source == "sphere" else torus(0.4, 1.0, 32, 64), 0.4).to(device)
     cloud = visible(target, 10_000, args.seed).to(device)
     free = Free(torch.zeros_like(start.verts_packed())).to(device)
+    means = neighbour_means(start.edges_packed(), len(start.verts_packed())).to(device)
+
+    def shape() -> Meshes:
+        return start.offset_verts(averaged(free.values, means, SMOOTHED))
 
     def losses(step: int) -> dict[str, Tensor]:
-        mesh = start.offset_verts(free.values)
+        mesh = shape()
         truth = cloud[:, torch.randperm(cloud.shape[1])[: args.n_points].to(device)]
         return {
             "chamfer": args.w_chamfer * chamfer_loss(sample_points_from_meshes(mesh, args.n_points), truth),
@@ -116,11 +122,11 @@ def fit_mesh(args: argparse.Namespace, target: Shape, device: torch.device) -> F
         }
 
     def scores() -> dict[str, float]:
-        mesh = start.offset_verts(free.values)
+        mesh = shape()
         chamfer = chamfer_loss(sample_points_from_meshes(mesh, cloud.shape[1]), cloud)
         return {"chamfer": float(chamfer), "flipped_faces": flipped_faces(mesh)}
 
-    return Fit(free, lambda: start.offset_verts(free.values), losses, scores, mesh_of_shape(target))
+    return Fit(free, shape, losses, scores, mesh_of_shape(target))
 
 
 FITS = {"vox": fit_voxels, "point": fit_points, "mesh": fit_mesh}

@@ -43,7 +43,8 @@ from common.training import seed_everything
 OUTPUT_DIR = "outputs/a2_single_view"
 CHECKPOINT = "checkpoint.pt"
 # Steps of the plain command: what about a quarter of an hour on two cores allows.
-MAX_ITER = {"vox": 2800, "point": 2200, "mesh": 1400, "implicit": 5000, "parametric": 4000}
+MAX_ITER = {"vox": 4500, "point": 2200, "mesh": 1400, "implicit": 5000, "parametric": 4000}
+LEARNING_RATE = {"vox": 3e-3, "point": 1e-3, "mesh": 1e-3, "implicit": 1e-3, "parametric": 1e-3}
 SOME = 512  # points that look for their nearest ones in a step
 
 
@@ -155,6 +156,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     args = parser().parse_args(argv)
     args.max_iter = args.max_iter or MAX_ITER[args.type]
+    args.lr = args.lr or LEARNING_RATE[args.type]
     device = resolve_device(args.device)
     folder = make_folder(Path(args.output_dir) / (args.exp_name or args.type), "--output_dir")
     shapes = load_shapes(tuple(args.classes), args.data_dir, args.skip_bad)["train"]
@@ -182,7 +184,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--encoder_weights", default=None, help="file of weights in torchvision's layout")
     p.add_argument("--classes", nargs="+", choices=CLASSES, default=["chair"], help="classes to train on")
     p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
-    p.add_argument("--lr", type=positive_float, default=1e-3, help="peak learning rate")
+    p.add_argument("--lr", type=positive_float, default=None, help=f"peak learning rate (default: {LEARNING_RATE})")
     p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {MAX_ITER})")
     p.add_argument("--max_minutes", type=positive_float, default=None, help="stop after this time")
     p.add_argument("--batch_size", type=positive_int, default=32, help="images a step")
