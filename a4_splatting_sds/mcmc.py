@@ -24,8 +24,8 @@ class MonteCarlo:
     Attributes:
         start, stop: shares of the run between which it happens. every: steps between.
         faint: opacity below which one moves. growth: share that is added each time. most: Gaussians, at most.
-        noise: of places, in covariances over the scene's extent, at the peak rate. opacity, scale: weights of the terms that make Gaussians
-            that are not needed fade and shrink.
+        noise: of places, in covariances over the scene's extent, at the peak rate.
+        opacity, scale: weights of the terms that make Gaussians that are not needed fade and shrink.
     """
 
     start: float = 0.03
@@ -91,7 +91,9 @@ def jitter(gaussians: Gaussians, control: MonteCarlo, extent: float, share: floa
     weight = torch.sigmoid(-100.0 * (gaussians.opacities - 0.005))
     some = (weight > 1e-4).nonzero()[:, 0]
     cov = compute_cov_3D(gaussians.quats[some], gaussians.scales[some])
-    noise = torch.randn(len(some), 3, 1, device=some.device) * weight[some, None, None] * (control.noise * share / extent)
+    noise = (
+        torch.randn(len(some), 3, 1, device=some.device) * weight[some, None, None] * (control.noise * share / extent)
+    )
     gaussians.means.index_add_(0, some, (cov @ noise)[:, :, 0])
 
 

@@ -65,9 +65,9 @@ def compute_means_2D(points: Tensor, camera: Pinhole) -> Tensor:
 
 
 def compute_cov_3D(quats: Tensor, scales: Tensor) -> Tensor:
-    """Covariances R S S^T R^T (N, 3, 3) of rotations (N, 4), real part first, of any length, and scales (N, 3) or (N, 1).
+    """Covariances R S S^T R^T (N, 3, 3) of rotations (N, 4), real part first, and scales (N, 3) or (N, 1).
 
-    One scale for all three axes needs no rotation: ``quats`` is not looked at.
+    Rotations may be of any length. One scale for all three axes needs no rotation: ``quats`` is not looked at.
     """
     if scales.shape[1] == 1:
         return torch.diag_embed(scales.square().expand(-1, 3))

@@ -62,7 +62,7 @@ def get_idxs_to_filter_and_sort(z_vals: Tensor) -> Tensor:
 
 
 def project(gaussians: Gaussians, camera: Pinhole, degree: int = MOST_DEGREE) -> Splats:
-    """The Gaussians in front of the camera as it sees them; ``degree``: of the harmonics that are looked at, at most."""
+    """The Gaussians in front of the camera as it sees them; ``degree``: of the harmonics, at most."""
     index = get_idxs_to_filter_and_sort(compute_depth_values(gaussians.means.detach(), camera))
     means = gaussians.means[index]
     points = to_camera(means, camera)

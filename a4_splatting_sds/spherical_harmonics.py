@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 MOST_DEGREE = 3
-# Constants of the real harmonics in Cartesian form (Sloan, Efficient Spherical Harmonic Evaluation, JCGT 2013), with the
-# signs that files of Gaussians use (Kerbl et al., 2023).
+# Constants of the real harmonics in Cartesian form (Sloan, Efficient Spherical Harmonic Evaluation, JCGT 2013), with
+# the signs that files of Gaussians use (Kerbl et al., 2023).
 C0 = 0.28209479177387814
 C1 = 0.4886025119029199
 C2 = (1.0925484305920792, -1.0925484305920792, 0.31539156525252005, -1.0925484305920792, 0.5462742152960396)
@@ -43,7 +43,7 @@ def sh_basis(directions: Tensor, degree: int) -> Tensor:
 
 
 def colours_from_harmonics(coefficients: Tensor, directions: Tensor) -> Tensor:
-    """Colours (N, 3), not below 0, of coefficients (N, (degree + 1)^2, 3) seen along directions (N, 3) of any length."""
+    """Colours (N, 3), not below 0, of coefficients (N, (degree + 1)^2, 3) seen along directions (N, 3)."""
     degree = round(coefficients.shape[1] ** 0.5) - 1
     if (degree + 1) ** 2 != coefficients.shape[1]:
         raise ValueError(f"{coefficients.shape[1]} coefficients are not those of any degree")

@@ -1,8 +1,8 @@
 """The fast rasteriser: only the tiles that a Gaussian's footprint reaches, composited front to back in plain torch.
 
-*Pairs* of a Gaussian and a tile are listed in order of tile, then depth. In a tile of S x S pixels with its middle at the
-origin an exponent is a polynomial of u^2, uv, v^2, u, v and 1: all pairs' exponents are one matrix product with six
-coefficients each, log(opacity) among them. Sixteen Gaussians of many tiles, or more of few, are composited at a time; a
+*Pairs* of a Gaussian and a tile are listed in order of tile, then depth. In a tile with its middle at the origin an
+exponent is a polynomial of u^2, uv, v^2, u, v and 1: all pairs' exponents are one matrix product with six coefficients
+each, log(opacity) among them. Sixteen Gaussians of many tiles, or more of few, are composited at a time; a
 tile in which nothing more can be seen drops out. Nothing is kept for the gradient but the pictures: the backward pass
 computes the same alphas again, so that memory is that of one block.
 """
@@ -146,7 +146,7 @@ class _Layers:
         return max(DEPTH, min(MOST_DEPTH, BLOCK // (len(tiles) * TILE**2)))
 
     def layer(self, tiles: Tensor, first: int, T: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The next Gaussians, ``first`` and on, of tiles (n,), seen through T (n, TILE^2), which is brought behind them.
+        """The next Gaussians, ``first`` and on, of tiles (n,), seen through T (n, TILE^2), which is brought behind.
 
         Returns:
             their rows (n, D), which of them there are (n, D), and (n, D, TILE^2): alphas before they are held below
@@ -210,7 +210,7 @@ class _Composite(torch.autograd.Function):
                 grad_weights = torch.bmm(values[rows], grad.mT)
                 rests = rest[:, None] - torch.cumsum(weights * grad_weights, 1)
                 rest = rests[:, -1].clone()
-                # d total / d alpha_k = T_k value_k - (what lies behind k) / (1 - alpha_k); d alpha / d log(alpha) = alpha
+                # d total / d alpha_k = T_k value_k - (what lies behind k) / (1 - alpha_k)
                 slopes = grad_weights.mul_(through).sub_(rests.div_(1 - alphas))
                 slopes.mul_(torch.where(free < MAX_ALPHA, alphas, 0.0))
                 rows = torch.where(there, rows, len(coefficients))

@@ -62,9 +62,7 @@ def train(args: argparse.Namespace, scene: PosedImages, settings: Settings, fold
     if args.resume:
         model = model_of_checkpoint(load_checkpoint(folder / CHECKPOINT)["weights"])
     else:
-        model = Model(
-            first_gaussians(scene, args.init, args.num_gaussians, args.isotropic, args.sh_degree, args.seed)
-        )
+        model = Model(first_gaussians(scene, args.init, args.num_gaussians, args.isotropic, args.sh_degree, args.seed))
     rasterizer = rasterizer_of(args.rasterizer, args.gaussians_per_splat)
     trainer = Trainer(model.to(device), scene, settings, args.seed, description(args, scene), rasterizer)
     train_views = scene.split["train"]
@@ -176,7 +174,9 @@ def parser() -> ArgumentParser:
     p.add_argument("--batch_size", type=positive_int, default=1, help="pictures a step")
     p.add_argument("--viz_freq", type=positive_int, default=50, help="steps between frames of the film of progress")
     p.add_argument("--init", choices=("points", "random"), default="random", help="where Gaussians begin")
-    p.add_argument("--num_gaussians", type=positive_int, default=None, help="to begin with (default: all points, 10000)")
+    p.add_argument(
+        "--num_gaussians", type=positive_int, default=None, help="to begin with (default: all points, 10000)"
+    )
     p.add_argument("--max_gaussians", type=positive_int, default=50_000, help="with --density")
     p.add_argument("--isotropic", action="store_true", help="one scale for all axes")
     p.add_argument("--sh_degree", type=int, choices=range(MOST_DEGREE + 1), default=0, help="of colours by direction")
@@ -186,7 +186,9 @@ def parser() -> ArgumentParser:
     for name in Gaussians.NAMES:
         default = getattr(Settings, f"lr_{name}")
         p.add_argument(f"--lr_{name}", type=non_negative_float, default=default, help=f"learning rate of {name}")
-    p.add_argument("--view_port", type=positive_int, default=None, help="watch the training in the browser at this port")
+    p.add_argument(
+        "--view_port", type=positive_int, default=None, help="watch the training in the browser at this port"
+    )
     p.add_argument("--resume", "--load_checkpoint", action="store_true", help="go on from this run's checkpoint")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: train_ and the scene)")
     return p

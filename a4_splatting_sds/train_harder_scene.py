@@ -24,7 +24,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.time()
     args, more = parser().parse_known_args(argv)
     folder = make_folder(Path(args.output_dir) / "harder", "--output_dir")
-    shared = ["--data_path", args.data_path, "--init", "random", "--num_itrs", str(args.num_itrs), "--seed", str(args.seed)]
+    shared = [
+        "--data_path",
+        args.data_path,
+        "--init",
+        "random",
+        "--num_itrs",
+        str(args.num_itrs),
+        "--seed",
+        str(args.seed),
+    ]
     shared += ["--device", args.device, "--output_dir", str(folder), *more]
     shared += ["--data_dir", args.data_dir] if args.data_dir else []
     rows, shown = {}, []

@@ -45,6 +45,8 @@ def ssim_uniform(image: Tensor, target: Tensor, window: int = 7) -> float:
 
     unbiased = window**2 / (window**2 - 1)
     mx, my = mean(x), mean(y)
-    vx, vy, vxy = ((mean(a * b) - ma * mb) * unbiased for a, b, ma, mb in ((x, x, mx, mx), (y, y, my, my), (x, y, mx, my)))
+    vx, vy, vxy = (
+        (mean(a * b) - ma * mb) * unbiased for a, b, ma, mb in ((x, x, mx, mx), (y, y, my, my), (x, y, mx, my))
+    )
     c1, c2 = 0.01**2, 0.03**2
     return float(((2 * mx * my + c1) * (2 * vxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())

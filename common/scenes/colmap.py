@@ -65,7 +65,9 @@ def colmap_scene(path: Path) -> PosedImages:
 
 
 def _model_folder(path: Path) -> Path | None:
-    return next((path / f for f in FOLDERS if any((path / f / f"cameras{end}").is_file() for end in (".bin", ".txt"))), None)
+    return next(
+        (path / f for f in FOLDERS if any((path / f / f"cameras{end}").is_file() for end in (".bin", ".txt"))), None
+    )
 
 
 def _points(folder: Path) -> Tensor | None:

@@ -44,6 +44,6 @@ def load_scene(name: str, image_size: tuple[int, int] | None, data_dir: str | No
         return procedural_scene(name, image_size or (128, 128), data_dir)
     known = ", ".join(RECIPES)
     raise UserError(
-        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json, sparse/0 or poses "
-        f"(by path, or in {folder}), or a .pth file"
+        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json, sparse/0 or "
+        f"poses (by path, or in {folder}), or a .pth file"
     )

@@ -1,4 +1,4 @@
-"""Folders of assignment 4: ``imgs/`` and ``poses/`` with a file for each view, ``points/`` with a cloud to begin from."""
+"""Folders of assignment 4: ``imgs/`` and ``poses/`` with a file for each view, ``points/`` to begin from."""
 
 from pathlib import Path
 
@@ -57,7 +57,9 @@ def _array(file: Path) -> Tensor:
 def _pose(file: Path) -> Tensor:
     pose = _array(file).flatten()
     if len(pose) not in (3, 16) or not pose.isfinite().all():
-        raise UserError(f"{file}: a pose must be 16 finite numbers (R, T, focal, principal point) or 3, not {len(pose)}")
+        raise UserError(
+            f"{file}: a pose must be 16 finite numbers (R, T, focal, principal point) or 3, not {len(pose)}"
+        )
     if len(pose) == 16 and not (pose[12:14] > 0).all():
         raise UserError(f"{file}: focal lengths must be above 0")
     if len(pose) == 16:

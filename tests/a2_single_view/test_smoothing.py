@@ -15,7 +15,9 @@ def test_means_are_over_the_neighbours():
     values = torch.randn(4, 2, 3, generator=torch.Generator().manual_seed(0))
     once = averaged(values, neighbour_means(edges, 4), 1)
     torch.testing.assert_close(once, 0.5 * values + 0.5 * torch.einsum("vu,ubc->vbc", true, values))
-    torch.testing.assert_close(averaged(values, neighbour_means(edges, 4), 3), averaged(averaged(once, means, 1), means, 1))
+    torch.testing.assert_close(
+        averaged(values, neighbour_means(edges, 4), 3), averaged(averaged(once, means, 1), means, 1)
+    )
 
 
 def test_rigid_shifts_stay_and_noise_goes():

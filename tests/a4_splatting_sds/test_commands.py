@@ -72,8 +72,11 @@ def test_rendering(folder):
         assert (film.n_frames, film.size) == (4, size), name
     assert json.loads((out / "metrics.json").read_text())["num_gaussians"] == 40
     assert len(load_gaussians(folder / "b.splat")) == 40
-    assert call(render, folder, *flags, "--rasterizer", "reference", "--exp_name", "slow", "--gaussians_per_splat", "7") == 0
-    fast, slow = (np.asarray(Image.open(folder / "out" / n / "render.gif").convert("RGB")) for n in ("render", "slow"))
+    assert (
+        call(render, folder, *flags, "--rasterizer", "reference", "--exp_name", "slow", "--gaussians_per_splat", "7")
+        == 0
+    )
+    fast, slow = (np.array(Image.open(folder / "out" / n / "render.gif").convert("RGB")) for n in ("render", "slow"))
     assert psnr(torch.from_numpy(fast) / 255, torch.from_numpy(slow) / 255) > 45
 
 

@@ -18,7 +18,9 @@ def stepped(count=6, **kwargs):
     """Gaussians, and an optimiser that has taken a step with them."""
     gaussians = scene(count, 1, **kwargs)
     optimizer = optimizer_of(gaussians, Settings(), 1.0)
-    sum((p * torch.arange(1.0, len(p) + 1).view(-1, *[1] * (p.dim() - 1))).sum() for p in gaussians.parameters()).backward()
+    sum(
+        (p * torch.arange(1.0, len(p) + 1).view(-1, *[1] * (p.dim() - 1))).sum() for p in gaussians.parameters()
+    ).backward()
     optimizer.step()
     return gaussians, optimizer
 

@@ -20,7 +20,13 @@ def test_ply_keeps_everything(tmp_path, degree):
     header = path.read_bytes().split(b"end_header")[0].decode()
     names = [line.split()[2] for line in header.splitlines() if line.startswith("property")]
     rest = [f"f_rest_{i}" for i in range(3 * ((degree + 1) ** 2 - 1))]
-    assert names == [*"x y z nx ny nz f_dc_0 f_dc_1 f_dc_2".split(), *rest, "opacity", *(f"scale_{i}" for i in range(3)), *(f"rot_{i}" for i in range(4))]
+    assert names == [
+        *"x y z nx ny nz f_dc_0 f_dc_1 f_dc_2".split(),
+        *rest,
+        "opacity",
+        *(f"scale_{i}" for i in range(3)),
+        *(f"rot_{i}" for i in range(4)),
+    ]
 
 
 def test_all_of_red_come_first(tmp_path):
@@ -103,9 +109,13 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(UserError, match="Not enough data for vertex"):
         load_gaussians(save(tmp_path / "c.ply", whole[:-5]))
     with pytest.raises(UserError, match="holds no Gaussian"):
-        load_gaussians(save(tmp_path / "d.ply", whole.split(b"end_header")[0].replace(b"vertex 9", b"vertex 0") + b"end_header\n"))
+        load_gaussians(
+            save(tmp_path / "d.ply", whole.split(b"end_header")[0].replace(b"vertex 9", b"vertex 0") + b"end_header\n")
+        )
     with pytest.raises(UserError, match="holds no element vertex"):
-        load_gaussians(save(tmp_path / "e.ply", b"ply\nformat ascii 1.0\nelement face 1\nproperty int x\nend_header\n1\n"))
+        load_gaussians(
+            save(tmp_path / "e.ply", b"ply\nformat ascii 1.0\nelement face 1\nproperty int x\nend_header\n1\n")
+        )
     with pytest.raises(UserError, match="33 bytes are not rows of 32"):
         load_gaussians(save(tmp_path / "f.splat", bytes(33)))
     with pytest.raises(UserError, match="holds no Gaussian"):

@@ -80,7 +80,9 @@ def test_covariances():
     cov = compute_cov_3D(quats, scales)
     torch.testing.assert_close(torch.linalg.eigvalsh(cov), scales.sort(1).values.square())
     torch.testing.assert_close(compute_cov_3D(3.0 * quats, scales), cov)
-    torch.testing.assert_close(compute_cov_3D(quats, scales[:, :1]), torch.diag_embed(scales[:, :1].square().expand(-1, 3)))
+    torch.testing.assert_close(
+        compute_cov_3D(quats, scales[:, :1]), torch.diag_embed(scales[:, :1].square().expand(-1, 3))
+    )
     # A quarter turn about z exchanges x and y.
     turn = torch.tensor([[0.5**0.5, 0.0, 0.0, 0.5**0.5]])
     torch.testing.assert_close(
@@ -136,6 +138,4 @@ def test_turning_the_world_and_the_camera_together_changes_nothing():
     other = Pinhole(cam.R @ turn.T, cam.t, cam.focal, cam.centre, cam.size)
     points, turned = to_camera(means, cam), to_camera(means @ turn.T, other)
     torch.testing.assert_close(points, turned)
-    torch.testing.assert_close(
-        compute_cov_2D(points, cov, cam), compute_cov_2D(turned, turn @ cov @ turn.T, other)
-    )
+    torch.testing.assert_close(compute_cov_2D(points, cov, cam), compute_cov_2D(turned, turn @ cov @ turn.T, other))

@@ -10,7 +10,6 @@ from a4_splatting_sds.scene import (
     RASTERIZERS,
     compute_depth_values,
     get_idxs_to_filter_and_sort,
-    project,
     rasterizer_of,
     render,
 )
@@ -52,9 +51,7 @@ def test_one_gaussian_is_where_and_as_far_as_it_is():
     seen = render(gaussians, cam, 0.0)
     x, y = compute_means_2D(to_camera(gaussians.means, cam), cam)[0].floor().int().tolist()
     assert seen.mask[y, x] > 0.95
-    torch.testing.assert_close(
-        seen.image[y, x] / seen.mask[y, x], torch.tensor([0.9, 0.4, 0.1]), atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(seen.image[y, x] / seen.mask[y, x], torch.tensor([0.9, 0.4, 0.1]), atol=1e-5, rtol=0)
     depth = compute_depth_values(gaussians.means, cam)[0]
     torch.testing.assert_close(seen.depth[y, x] / seen.mask[y, x], depth, atol=1e-4, rtol=0)
     assert seen.mask[0, 0] == 0
@@ -89,7 +86,9 @@ def test_degrees_join_one_by_one():
     gaussians, cam = scene(30, 3), camera()
     full = render(gaussians, cam).image
     for degree in range(4):
-        torch.testing.assert_close(render(gaussians, cam, degree=degree).image, render(gaussians.at_degree(degree), cam).image)
+        torch.testing.assert_close(
+            render(gaussians, cam, degree=degree).image, render(gaussians.at_degree(degree), cam).image
+        )
     assert (render(gaussians, cam, degree=0).image - full).abs().max() > 0.01
 
 

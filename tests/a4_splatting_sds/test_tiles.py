@@ -142,7 +142,9 @@ def test_pairs_are_the_tiles_that_show_something():
     shown = padded.unfold(1, 8, 8).unfold(2, 8, 8).amax((3, 4)).flatten(1) > 0
     true = {tuple(pair) for pair in shown.nonzero().tolist()}
     assert true <= listed
-    assert len(listed - true) < 0.15 * len(true)  # between its pixels, or past the picture's edge, a tile may be reached
+    assert len(listed - true) < 0.15 * len(
+        true
+    )  # between its pixels, or past the picture's edge, a tile may be reached
     assert (pairs.tile.diff() >= 0).all()
     same = pairs.tile[1:] == pairs.tile[:-1]
     assert (pairs.gaussian.diff()[same] > 0).all()

@@ -57,9 +57,14 @@ def test_what_is_shown():
     gaussians = scene(9, 0)
     parts = arrays_of(gaussians)
     assert {name: x.shape for name, x in parts.items()} == {
-        "centers": (9, 3), "covariances": (9, 3, 3), "rgbs": (9, 3), "opacities": (9, 1)
+        "centers": (9, 3),
+        "covariances": (9, 3, 3),
+        "rgbs": (9, 3),
+        "opacities": (9, 1),
     }
-    np.testing.assert_allclose(np.linalg.eigvalsh(parts["covariances"]), np.sort(gaussians.scales.detach() ** 2, 1), rtol=2e-3)
+    np.testing.assert_allclose(
+        np.linalg.eigvalsh(parts["covariances"]), np.sort(gaussians.scales.detach() ** 2, 1), rtol=2e-3
+    )
     assert all(x.dtype == np.float32 for x in parts.values())
 
 

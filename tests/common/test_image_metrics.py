@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from common.image_metrics import psnr, ssim
+from common.image_metrics import psnr, ssim, ssim_uniform
 
 
 def test_psnr_of_a_constant_difference():
@@ -33,3 +33,20 @@ def test_ssim_of_one_window_is_the_formula():
 def test_pictures_smaller_than_the_window():
     with pytest.raises(ValueError, match="at least 11 pixels"):
         ssim(torch.rand(8, 20, 3), torch.rand(8, 20, 3))
+
+
+def test_ssim_of_equal_weights_is_the_formula_at_every_window():
+    """Windows of 7 x 7 that lie inside, variances of samples, a mean over windows and channels."""
+    one, two = torch.rand(2, 9, 8, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    scores = []
+    for row in range(3):
+        for column in range(2):
+            for c in range(3):
+                x, y = (image[row : row + 7, column : column + 7, c].flatten() for image in (one, two))
+                cov = torch.stack((x, y)).cov()
+                top = (2 * x.mean() * y.mean() + 1e-4) * (2 * cov[0, 1] + 9e-4)
+                scores.append(top / ((x.mean() ** 2 + y.mean() ** 2 + 1e-4) * (cov[0, 0] + cov[1, 1] + 9e-4)))
+    assert ssim_uniform(one, two) == pytest.approx(float(sum(scores) / len(scores)), abs=1e-12)
+    assert ssim_uniform(one, one) == pytest.approx(1.0, abs=1e-12)
+    with pytest.raises(ValueError, match="at least 7 pixels"):
+        ssim_uniform(one[:6], two[:6])

@@ -21,7 +21,11 @@ NUMBERS = {"SIMPLE_PINHOLE": 0, "PINHOLE": 1, "OPENCV": 4}
 def poses(count):
     """Unit quaternions (count, 4) and translations (count, 3) that leave the origin in front."""
     torch.manual_seed(0)
-    return random_quaternions(count).numpy().astype(float), np.random.default_rng(0).normal(0, 0.3, (count, 3)) + [0, 0, 4]
+    return random_quaternions(count).numpy().astype(float), np.random.default_rng(0).normal(0, 0.3, (count, 3)) + [
+        0,
+        0,
+        4,
+    ]
 
 
 def write(folder, binary, count=10, lenses=LENSES, folder_name="sparse/0"):
@@ -42,7 +46,9 @@ def write(folder, binary, count=10, lenses=LENSES, folder_name="sparse/0"):
         (model / "cameras.bin").write_bytes(data)
         data = struct.pack("<Q", count)
         for number in order:
-            data += struct.pack("<i7di", number, *q[number], *t[number], 1 + number % 2) + names[number].encode() + b"\0"
+            data += (
+                struct.pack("<i7di", number, *q[number], *t[number], 1 + number % 2) + names[number].encode() + b"\0"
+            )
             data += struct.pack("<Q", number % 3) + struct.pack("<ddq", 1.0, 2.0, -1) * (number % 3)
         (model / "images.bin").write_bytes(data)
         data = struct.pack("<Q", len(points))
@@ -94,7 +100,10 @@ def test_a_model_without_points_is_read(tmp_path):
     [
         (lambda f, e: (f / "images" / "view 003.png").unlink(), "not there, but the model names it"),
         (lambda f, e: (f / f"sparse/0/images{e}").unlink(), "holds neither images.bin nor images.txt"),
-        (lambda f, e: (f / f"sparse/0/cameras{e}").write_bytes(b"\1\0\0\0\0\0\0\0word"), "damaged, or not a file of COLMAP"),
+        (
+            lambda f, e: (f / f"sparse/0/cameras{e}").write_bytes(b"\1\0\0\0\0\0\0\0word"),
+            "damaged, or not a file of COLMAP",
+        ),
         (lambda f, e: (f / f"sparse/0/images{e}").write_bytes((f / f"sparse/0/images{e}").read_bytes()[:-200]), ""),
     ],
 )
