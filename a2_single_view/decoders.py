@@ -71,7 +71,7 @@ class GraphLayer(nn.Module):
 
 
 class MeshDecoder(nn.Module):
-    """Displacements of an ico-sphere's vertices: coarse ones of a linear basis, averaged, then refined along the edges."""
+    """Displacements of an ico-sphere's vertices: a linear basis, averaged, then refined along the edges."""
 
     def __init__(self, level: int = 4, hidden: int = 256, width: int = 32, smoothed: int = 4):
         super().__init__()

@@ -60,7 +60,7 @@ class Viewer:
 
 
 def arrays_of(gaussians: Gaussians) -> dict[str, np.ndarray]:
-    """``centers`` (N, 3), ``covariances`` (N, 3, 3), ``rgbs`` (N, 3), ``opacities`` (N, 1) float32, as viser has them."""
+    """``centers`` (N, 3), ``covariances`` (N, 3, 3), ``rgbs`` (N, 3), ``opacities`` (N, 1), as viser has them."""
     with torch.no_grad():
         parts = {
             "centers": gaussians.means,
