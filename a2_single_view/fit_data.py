@@ -198,8 +198,8 @@ def parser() -> ArgumentParser:
     p.add_argument("--lr", type=positive_float, default=None, help=f"learning rate (default: {LEARNING_RATE})")
     p.add_argument("--n_points", type=positive_int, default=2500, help="points of clouds")
     p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
-    p.add_argument("--w_smooth", type=non_negative_float, default=0.01, help="weight of a mesh's Laplacian")
-    p.add_argument("--w_normal", type=non_negative_float, default=0.001, help="weight of a mesh's normals")
+    p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")
+    p.add_argument("--w_normal", type=non_negative_float, default=0.01, help="weight of a mesh's normals")
     p.add_argument("--num_frames", type=positive_int, default=24, help="frames of the GIF")
     return p
 

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.decoders import (
@@ -54,12 +55,25 @@ class SingleViewTo3D(nn.Module):
         return self.decoder(self.encode(inputs), *places)
 
     @torch.no_grad()
-    def occupancy(self, features: Tensor, resolution: int = 64, chunk: int = 32_768) -> Tensor:
-        """Logits (resolution,) * 3 by x, y, z at the middles of cells of [-1/2, 1/2]^3, of features (1, 512)."""
-        ticks = (torch.arange(resolution, device=features.device) + 0.5) / resolution - 0.5
-        places = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).view(1, -1, 3)
-        parts = [self.decoder(features, part) for part in places.split(chunk, 1)]
-        return torch.cat(parts, 1).view((resolution,) * 3)
+    def occupancy(self, features: Tensor, resolution: int = 64) -> Tensor:
+        """Logits (resolution,) * 3 by x, y, z at the middles of cells of [-1/2, 1/2]^3, of features (1, 512).
+
+        All cells of half that resolution are asked; of the finer ones only those near where occupancy changes, as in
+        Mescheder et al., Occupancy Networks, section 3.2. The others have the coarse cell's value.
+        """
+        half = resolution // 2
+        coarse = self._logits(features, _middles(half, features.device)).view(1, 1, half, half, half)
+        inside = functional.pad((coarse > 0).float(), (1,) * 6, mode="replicate")
+        changes = functional.max_pool3d(inside, 3, 1) != -functional.max_pool3d(-inside, 3, 1)
+        both = torch.cat((coarse, changes.float()), 1)
+        fine, near = functional.interpolate(both, scale_factor=2, mode="nearest")[0]
+        near = near.flatten().nonzero()[:, 0]
+        fine.view(-1)[near] = self._logits(features, _middles(resolution, features.device)[near])
+        return fine
+
+    def _logits(self, features: Tensor, places: Tensor, chunk: int = 32_768) -> Tensor:
+        """Logits (N,) at places (N, 3)."""
+        return torch.cat([self.decoder(features, part[None])[0] for part in places.split(chunk)])
 
     @torch.no_grad()
     def surface(self, features: Tensor, side: int = 24) -> Meshes:
@@ -67,3 +81,9 @@ class SingleViewTo3D(nn.Module):
         uv, faces = self.decoder.grid(side)
         verts = self.decoder(features, uv.to(features.device))
         return Meshes(verts, faces.to(features.device).expand(len(verts), -1, 3))
+
+
+def _middles(resolution: int, device: torch.device) -> Tensor:
+    """The middles (resolution^3, 3) of cells of [-1/2, 1/2]^3, by x, y, z."""
+    ticks = (torch.arange(resolution, device=device) + 0.5) / resolution - 0.5
+    return torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).view(-1, 3)

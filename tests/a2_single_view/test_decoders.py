@@ -73,12 +73,31 @@ def test_parametric_surface(features):
     check_gradients(decoder, points)
 
 
-def test_occupancy_on_a_grid_is_that_at_its_places():
+def test_occupancy_on_a_grid_is_that_at_its_places(monkeypatch):
     model = SingleViewTo3D("small", "implicit").eval()
-    features = torch.randn(1, 512)
-    grid = model.occupancy(features, 6, chunk=50)
-    place = torch.tensor([[[(4 + 0.5) / 6, (1 + 0.5) / 6, (5 + 0.5) / 6]]]) - 0.5
-    torch.testing.assert_close(model.decoder(features, place)[0, 0], grid[4, 1, 5])
+    features, asked = torch.randn(1, 512), []
+
+    def ball(places):
+        asked.append(len(places))
+        return 0.3 - places.norm(dim=1)
+
+    def logits(features, places):
+        return ball(places)
+
+    monkeypatch.setattr(model, "_logits", logits)
+    grid = model.occupancy(features, 32)
+    ticks = (torch.arange(32) + 0.5) / 32 - 0.5
+    true = ball(torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).view(-1, 3)).view(32, 32, 32)
+    assert torch.equal(grid > 0, true > 0)
+    near = true.abs() < 1 / 32
+    assert torch.equal(grid[near], true[near])
+    assert asked[:2] == [16**3, asked[1]] and asked[1] < 0.4 * 32**3
+    monkeypatch.undo()
+    grid = model.occupancy(features, 6)
+    place = torch.tensor([[(4 + 0.5) / 6, (1 + 0.5) / 6, (5 + 0.5) / 6]]) - 0.5
+    coarse = torch.tensor([[(2 + 0.5) / 3, (0 + 0.5) / 3, (2 + 0.5) / 3]]) - 0.5
+    values = [float(model.decoder(features, p[None]).detach()) for p in (place, coarse)]
+    assert min(abs(float(grid[4, 1, 5]) - value) for value in values) < 1e-5
 
 
 @pytest.mark.parametrize("kind", TYPES)
