@@ -46,11 +46,10 @@ def make_item(job: tuple[str, int, int]) -> Item:
     colors = np.float32([part.material.color for part in shape.parts])[owner]
     views = draw_views(generator)
     images = render_shape(*(torch.from_numpy(a) for a in (np.float32(verts), faces, colors)), views)
-    inside = shape.contains(torch.from_numpy(queries)).numpy()
     # As binvox has it: cells whose middle is inside, and those that the surface cuts.
     dense, _ = shape.sample_surface(SURFACE, generator)
     voxels = shape.occupancy(RESOLUTION, 0.5) | cells_of(dense)
-    return Item(f"{family}_{index:05d}", points, voxels, queries, inside, [as_png(image) for image in images], views)
+    return Item(f"{family}_{index:05d}", points, voxels, queries, [as_png(image) for image in images], views)
 
 
 def load_embedded(

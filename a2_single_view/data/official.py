@@ -25,7 +25,6 @@ from a2_single_view.data.packed import (
     as_png,
     cells_of,
     draw_queries,
-    inside_cells,
     join,
     pack,
 )
@@ -129,10 +128,9 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     points = sample_points_from_meshes(mesh, POINTS)[0].numpy()
     voxels = voxels_of(root / "r2n2" / "ShapeNetVox32" / synset / model / "model.binvox", mesh.verts_packed().numpy())
     queries = draw_queries(points, generator)
-    inside = inside_cells(queries, voxels)
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)
-    return Item(model, points, voxels, queries, inside, images, cameras)
+    return Item(model, points, voxels, queries, images, cameras)
 
 
 def voxels_of(path: Path, verts: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Shapes seen from 24 sides, packed: pictures, surface points, voxels and occupancies in a few memory-mapped files."""
+"""Shapes seen from 24 sides, packed: pictures, surface points, voxels and places in a few memory-mapped files."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ from common.outputs import require_space, write_json
 from common.p3d import Meshes
 
 RESOLUTION = 32  # of the voxels, which fill the cube [-1/2, 1/2]^3
-POINTS, QUERIES = 10_000, 8192  # kept of each shape: points of its surface, places where its occupancy is known
+POINTS, QUERIES = 10_000, 8192  # kept of each shape: points of its surface, places to ask for its occupancy
 NEAR = 0.03  # half of these places lie so near to the surface, as a standard deviation
 REACH = 0.55  # the others anywhere in the cube of this half side
 CHUNK = 10
@@ -37,7 +37,7 @@ class Item:
     Attributes:
         name: of the shape, within its class.
         points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z.
-        queries: (QUERIES, 3). inside: (QUERIES,) bool.
+        queries: (QUERIES, 3) places to ask for the occupancy, which is that of their cells.
         images: PNG files, one a view. views: (N, 3) azimuth, elevation, degrees; share of the farthest distance.
     """
 
@@ -45,7 +45,6 @@ class Item:
     points: np.ndarray
     voxels: np.ndarray
     queries: np.ndarray
-    inside: np.ndarray
     images: list[bytes]
     views: np.ndarray
 
@@ -58,7 +57,7 @@ def as_png(image: np.ndarray) -> bytes:
 
 
 def draw_queries(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Places (QUERIES, 3) float32 to know the occupancy at: half of them beside the points (N, 3), half anywhere."""
+    """Places (QUERIES, 3) float32 to ask for the occupancy: half of them beside the points (N, 3), half anywhere."""
     half = QUERIES // 2
     near = points[generator.integers(len(points), size=half)] + generator.normal(0.0, NEAR, (half, 3))
     return np.concatenate((near, generator.uniform(-REACH, REACH, (QUERIES - half, 3)))).astype(np.float32)
@@ -82,7 +81,6 @@ ARRAYS = {
     "points": ((POINTS, 3), np.float32),
     "voxels": ((RESOLUTION**3 // 8,), np.uint8),
     "queries": ((QUERIES, 3), np.float16),
-    "inside": ((QUERIES // 8,), np.uint8),
 }
 
 
@@ -133,7 +131,6 @@ def _pack_part(part) -> tuple[int, list[str | None], list[str]]:
                 continue
             arrays["points"][row], arrays["queries"][row], arrays["views"][row] = item.points, item.queries, item.views
             arrays["voxels"][row] = np.packbits(item.voxels)
-            arrays["inside"][row] = np.packbits(item.inside)
             for view, image in enumerate(item.images):
                 file.write(image)
                 arrays["places"][row, view] = at, len(image)
@@ -266,11 +263,16 @@ class ShapeViews:
         return torch.from_numpy(bits.reshape(-1, *(RESOLUTION,) * 3)).bool()
 
     def queries(self, index: np.ndarray, count: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Places (N, count, 3) of shapes (N,) and whether they are inside, (N, count) bool."""
+        """Places (N, count, 3) of shapes (N,) and whether they are inside, (N, count) bool: in filled cells.
+
+        A thin part, whose own inside hardly any place hits, fills whole cells.
+        """
         picked = generator.integers(QUERIES, size=(len(index), count))
         places = np.take_along_axis(self._rows("queries", index), picked[..., None], 1)
-        bits = np.unpackbits(self._rows("inside", index), axis=1)
-        return torch.from_numpy(places).float(), torch.from_numpy(np.take_along_axis(bits, picked, 1)).bool()
+        places = places.astype(np.float32)
+        voxels = self.voxels(index).numpy()
+        inside = np.stack([inside_cells(one, cells) for one, cells in zip(places, voxels, strict=True)])
+        return torch.from_numpy(places), torch.from_numpy(inside)
 
 
 def join(parts: Sequence[ShapeViews]) -> ShapeViews:

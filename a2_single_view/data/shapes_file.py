@@ -21,7 +21,6 @@ from a2_single_view.data.packed import (
     as_png,
     cells_of,
     draw_queries,
-    inside_cells,
     pack,
 )
 from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
@@ -130,12 +129,11 @@ def make_item(job: tuple[str, int]) -> Item:
     points = dense[:POINTS]
     voxels = solid_cells(dense) if cells is None else cells
     queries = draw_queries(points, generator)
-    inside = inside_cells(queries, voxels)
     views = draw_views(generator)
     faces = mesh.faces_packed()
     colors = torch.tensor(GREY).expand(len(faces), 3)
     images = render_shape(mesh.verts_packed(), faces, colors, views)
-    return Item(f"{file.stem}_{index:04d}", points, voxels, queries, inside, [as_png(i) for i in images], views)
+    return Item(f"{file.stem}_{index:04d}", points, voxels, queries, [as_png(i) for i in images], views)
 
 
 def solid_cells(points: np.ndarray) -> np.ndarray:
