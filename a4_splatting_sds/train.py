@@ -182,7 +182,10 @@ def parser() -> ArgumentParser:
     p.add_argument("--sh_degree", type=int, choices=range(MOST_DEGREE + 1), default=0, help="of colours by direction")
     p.add_argument("--density", choices=DENSITY, default="none", help="how Gaussians are added and removed")
     p.add_argument("--ssim", type=non_negative_float, default=Settings.ssim, help="weight of 1 - SSIM in the loss")
-    p.add_argument("--background", choices=BACKGROUNDS, default="black", help="behind everything")
+    p.add_argument("--background", choices=BACKGROUNDS, default="black", help="behind everything, in scores and films")
+    p.add_argument(
+        "--fixed_background", dest="random_background", action="store_false", help="the same in every step of training"
+    )
     for name in Gaussians.NAMES:
         default = getattr(Settings, f"lr_{name}")
         p.add_argument(f"--lr_{name}", type=non_negative_float, default=default, help=f"learning rate of {name}")

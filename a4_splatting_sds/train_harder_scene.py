@@ -12,7 +12,7 @@ from common.outputs import make_folder, write_json, write_metrics, write_run
 from common.visualize import add_caption, save_png
 
 # The course's starting point: round Gaussians of which none is added, absolute errors alone.
-PLAIN = ["--isotropic", "--ssim", "0", "--density", "none"]
+PLAIN = ["--isotropic", "--fixed_background", "--ssim", "0", "--density", "none"]
 IMPROVED = ["--density", "mcmc", "--sh_degree", "3"]
 
 

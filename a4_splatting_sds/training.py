@@ -28,8 +28,10 @@ class Settings:
     Attributes:
         lr_means: in the scene's extents a step; the other rates are of the parameters themselves.
         last: share of the rates at the end. ssim: weight of 1 - SSIM beside the mean absolute error.
-        background: colour (3,) behind the Gaussians. density: one of ``DENSITY``.
-        degree_every: steps after which one more degree of the harmonics joins.
+        background: colour (3,) behind the Gaussians.
+        random_background: train with another one each step, where the pictures say what they cover, so that nothing of
+            the background's colour hangs in the air.
+        density: one of ``DENSITY``. degree_every: steps after which one more degree of the harmonics joins.
     """
 
     num_itrs: int = 1000
@@ -43,6 +45,7 @@ class Settings:
     last: float = 0.05
     ssim: float = 0.2
     background: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    random_background: bool = True
     density: str = "none"
     degree_every: int = 200
     adaptive: DensityControl = field(default_factory=DensityControl)
@@ -156,6 +159,7 @@ class Trainer:
         device = model.gaussians.means.device
         self.background = torch.tensor(settings.background, device=device)
         self.images, self.train = scene.over(self.background.cpu()).to(device), scene.split["train"]
+        self.bare = None if scene.alpha is None else 1 - scene.alpha.to(device)
         self.cameras = pinholes(scene, device)
         self.shown: list[tuple[Picture, Pinhole]] = []
         optimizer = optimizer_of(model.gaussians, settings, self.extent)
@@ -168,9 +172,12 @@ class Trainer:
         orders = {r: torch.randperm(len(self.train), generator=_generator(self.run.seed, r)) for r in set(rounds)}
         views = [int(self.train[orders[r][n % len(self.train)]]) for r, n in zip(rounds, number.tolist(), strict=True)]
         degree = min(self.model.gaussians.degree, step // self.settings.degree_every)
-        self.shown = [(self._picture(view, degree), self.cameras[view]) for view in views]
+        truth, background = self.images[views], self.background
+        if self.settings.random_background and self.bare is not None:
+            background = torch.rand(3).to(truth.device)
+            truth = truth + self.bare[views, ..., None] * (background - self.background)
+        self.shown = [(self._picture(view, degree, background), self.cameras[view]) for view in views]
         made = torch.stack([picture.image for picture, _ in self.shown])
-        truth = self.images[views]
         terms = {"colour": (1 - self.settings.ssim) * (made - truth).abs().mean()}
         if self.settings.ssim:
             alike = ssim(made.permute(0, 3, 1, 2), truth.permute(0, 3, 1, 2), data_range=1.0)
@@ -179,10 +186,9 @@ class Trainer:
             terms["sparseness"] = sparseness(self.model.gaussians, self.settings.mcmc)
         return terms
 
-    def _picture(self, view: int, degree: int) -> Picture:
-        picture = render(
-            self.model.gaussians, self.cameras[view], self.background, self.rasterizer, depth=False, degree=degree
-        )
+    def _picture(self, view: int, degree: int, background: Tensor) -> Picture:
+        gaussians, camera = self.model.gaussians, self.cameras[view]
+        picture = render(gaussians, camera, background, self.rasterizer, depth=False, degree=degree)
         if self.settings.density == "adaptive":
             picture.splats.means_2D.retain_grad()
         return picture

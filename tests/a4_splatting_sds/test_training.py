@@ -90,6 +90,27 @@ def test_a_resumed_run_repeats_the_unbroken_one(pictures, tmp_path, density):
         assert torch.equal(values, resumed.gaussians.tensors()[name]), name
 
 
+def test_what_pictures_do_not_cover_may_be_of_any_colour(pictures, tmp_path):
+    """The truth of a step is over the same colour as the Gaussians; without alpha it stays as it is."""
+    alpha = (pictures.images.sum(3) > 0).float()
+    for given, random in (
+        (replace(pictures, alpha=alpha), True),
+        (replace(pictures, alpha=alpha), False),
+        (pictures, True),
+    ):
+        _, trainer = run(given, tmp_path, 1, Settings(ssim=0.0, random_background=random))
+        trainer.rasterizer = lambda m, c, o, v, size: (torch.zeros(*size, v.shape[1]), torch.ones(size))
+        torch.manual_seed(3)
+        colour = torch.rand(3) if random and given.alpha is not None else torch.zeros(3)
+        torch.manual_seed(3)
+        error = trainer.losses(0)["colour"]
+        picture, camera = trainer.shown[0]
+        view = next(v for v in range(12) if trainer.cameras[v] is camera)
+        assert torch.equal(picture.image, colour.expand(*SIZE, 3))
+        truth = pictures.images[view] + (1 - alpha[view, ..., None]) * colour
+        torch.testing.assert_close(error, (truth - colour).abs().mean())
+
+
 def test_every_view_comes_before_any_comes_twice(pictures, tmp_path):
     """In batches too; only training views come."""
     _, trainer = run(pictures, tmp_path, 1, Settings(batch_size=3))
