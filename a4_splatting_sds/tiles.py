@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from a4_splatting_sds.compositing import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE
 
 TILE = 8  # pixels
 DEPTH, MOST_DEPTH = 16, 256  # Gaussians of a tile composited at a time
 BLOCK = 2**19  # Gaussians times pixels held at once
+MOST_PAIRS = 2**24  # listed at once: a picture with more is made in bands
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,7 @@ def find_pairs(means_2D: Tensor, cov_2D: Tensor, conics: Tensor, opacities: Tens
     """
     H, W = size
     grid = -(-H // TILE), -(-W // TILE)
-    # d^T cov^-1 d up to which it is seen; a little more, as what is seen is decided again at each pixel.
-    reach = (2 * torch.log(opacities / MIN_ALPHA)).clamp(min=0) * 1.0001
-    half = (reach[:, None] * cov_2D.diagonal(dim1=1, dim2=2)).sqrt()
-    last = means_2D.new_tensor([W - 1, H - 1])
-    low = torch.ceil(means_2D - half - 0.5).clamp(min=0)
-    high = torch.minimum(torch.floor(means_2D + half - 0.5), last)
-    seen = ((high >= low).all(1) & (reach > 0)).nonzero()[:, 0]
-    low, high = ((corner[seen] / TILE).long() for corner in (low, high))
+    seen, low, high, reach = _footprints(means_2D, cov_2D, opacities, size)
     across, down = (high - low + 1).unbind(1)
     each = across * down
     row = torch.repeat_interleave(each)
@@ -67,6 +62,21 @@ def find_pairs(means_2D: Tensor, cov_2D: Tensor, conics: Tensor, opacities: Tens
     order = _stable_order(tile, grid[0] * grid[1])
     count = torch.bincount(tile, minlength=grid[0] * grid[1])
     return Pairs(gaussian[order], tile[order], count.cumsum(0) - count, count, grid)
+
+
+def _footprints(means_2D: Tensor, cov_2D: Tensor, opacities: Tensor, size: tuple[int, int]):
+    """Which Gaussians (M,) are seen, the first and last column and row of tiles (M, 2) around each, and of all N up to
+    which d^T cov^-1 d they are: a little too far, as what is seen is decided again at each pixel.
+    """
+    H, W = size
+    reach = (2 * torch.log(opacities / MIN_ALPHA)).clamp(min=0) * 1.0001
+    half = (reach[:, None] * cov_2D.diagonal(dim1=1, dim2=2)).sqrt()
+    last = means_2D.new_tensor([W - 1, H - 1])
+    low = torch.ceil(means_2D - half - 0.5).clamp(min=0)
+    high = torch.minimum(torch.floor(means_2D + half - 0.5), last)
+    seen = ((high >= low).all(1) & (reach > 0)).nonzero()[:, 0]
+    low, high = ((corner[seen] / TILE).long() for corner in (low, high))
+    return seen, low, high, reach
 
 
 def _least(conics: Tensor, low: Tensor, high: Tensor) -> Tensor:
@@ -96,6 +106,25 @@ def composite_tiles(
         means_2D: (N, 2) pixels. cov_2D: (N, 2, 2) pixels^2. opacities: (N,). values: (N, C). All in order of depth.
         img_size: height and width.
     """
+    H, W = img_size
+    with torch.no_grad():
+        _, low, high, _ = _footprints(means_2D, cov_2D, opacities, img_size)
+        bands = 1 + int((high - low + 1).prod(1).sum()) // MOST_PAIRS
+    if bands == 1:
+        return _composite_band(means_2D, cov_2D, opacities, values, img_size)
+    height, parts = TILE * max(1, -(-H // TILE) // bands), []
+    for top in range(0, H, height):
+        shifted = means_2D - means_2D.new_tensor([0.0, top])
+        given = (shifted, cov_2D, opacities, values, (min(height, H - top), W))
+        parts.append(checkpoint(_composite_band, *given, use_reentrant=False))
+    total, behind = zip(*parts, strict=True)
+    return torch.cat(total), torch.cat(behind)
+
+
+def _composite_band(
+    means_2D: Tensor, cov_2D: Tensor, opacities: Tensor, values: Tensor, img_size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """`composite_tiles` with all pairs listed at once."""
     H, W = img_size
     a, b, c = cov_2D[:, 0, 0], cov_2D[:, 0, 1], cov_2D[:, 1, 1]
     conics = torch.stack((c, -b, a), 1) / (a * c - b * b)[:, None]

@@ -72,6 +72,27 @@ def test_blocks_and_layers_change_nothing(monkeypatch, depth, block):
         torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-9)
 
 
+@pytest.mark.parametrize("most", [1, 300])
+def test_bands_change_nothing(monkeypatch, most):
+    """However few pairs are listed at once; the last band is lower than the others."""
+    inputs = [x.double() for x in splats(200, 4.0)]
+    weights = torch.ones(*SIZE, 3, dtype=torch.float64), torch.ones(SIZE, dtype=torch.float64)
+    true, true_grads = gradients(composite_tiles, inputs, weights)
+    heights = []
+    band = tiles._composite_band
+
+    def watched(*given):
+        heights.append(given[-1][0])
+        return band(*given)
+
+    monkeypatch.setattr(tiles, "MOST_PAIRS", most)
+    monkeypatch.setattr(tiles, "_composite_band", watched)
+    own, grads = gradients(composite_tiles, inputs, weights)
+    assert len(heights) > 2 and min(heights) < 8 * max(1, heights[0] // 8)
+    for a, b in zip([*own, *grads], [*true, *true_grads], strict=True):
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=1e-9)
+
+
 def test_plain_equals_sums_written_out():
     """One pixel and one Gaussian after the other."""
     means, cov, opacities, values = (x.double() for x in splats(30, 3.0, seed=4, channels=2))
