@@ -18,6 +18,7 @@ from common.cli import UserError
 from common.optimisation import Optimisation, Steps, exponential
 from common.scenes.posed_images import PosedImages
 
+SMALLEST = 11  # pixels: the window of structural similarity
 DENSITY = ("none", "adaptive", "mcmc")
 
 
@@ -105,8 +106,10 @@ def first_gaussians(
         count: how many; by default all points, or 10,000.
 
     Raises:
-        UserError: no points came with the scene.
+        UserError: no points came with the scene, or fewer than two are asked for.
     """
+    if count is not None and count < 2:
+        raise UserError(f"--num_gaussians {count}: at least two are needed")
     generator = torch.Generator().manual_seed(seed)
     if init == "random":
         return random_gaussians(count or 10_000, box_of(scene), isotropic, degree, generator)
@@ -155,6 +158,8 @@ class Trainer:
         description: dict,
         rasterizer: Callable[..., tuple[Tensor, Tensor]] = composite_tiles,
     ):
+        if min(scene.image_size) < SMALLEST:
+            raise UserError(f"{scene.name}: pictures must be at least {SMALLEST} pixels along each side")
         self.model, self.settings, self.extent, self.rasterizer = model, settings, extent_of(scene), rasterizer
         device = model.gaussians.means.device
         self.background = torch.tensor(settings.background, device=device)

@@ -23,6 +23,7 @@ def folder(tmp_path):
     for number, file in enumerate(sorted((tmp_path / "scene" / "imgs").iterdir())):
         picture = np.random.default_rng(number).integers(0, 255, (3, 4, 3), dtype=np.uint8)
         Image.fromarray(picture).resize((32, 24)).save(file)
+    write(tmp_path / "tiny", 8)
     return tmp_path
 
 
@@ -88,6 +89,8 @@ def test_rendering(folder):
         (("--data_path", "scene", "--sh_degree", "4"), "--sh_degree"),
         (("--data_path", "scene", "--rasterizer", "gsplat"), "gsplat"),
         (("--data_path", "scene", "--resume"), "no such file"),
+        (("--data_path", "scene", "--num_gaussians", "1"), "at least two"),
+        (("--data_path", "tiny", "--init", "points"), "at least 11 pixels"),
     ],
 )
 def test_bad_flags_of_training(folder, flags, words, capsys):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from a4_splatting_sds import reference
 from a4_splatting_sds.gaussians import Gaussians, gaussians_at, random_gaussians
 from a4_splatting_sds.pictures import around, render_all
 from a4_splatting_sds.projection import compute_means_2D, to_camera
@@ -43,6 +44,18 @@ def test_fast_equals_reference(isotropic):
     assert len(results[0]) == (8 if isotropic else 9)
     for own, true in zip(*results, strict=True):
         torch.testing.assert_close(own, true, atol=1e-5 * float(true.abs().max()), rtol=1e-4)
+
+
+@pytest.mark.parametrize("num_mini_batches", [1, 3, 90])
+def test_the_steps_of_the_course_give_the_same_picture(num_mini_batches):
+    """In any number of parts."""
+    gaussians, cam, colour = scene(80, 2), camera(), torch.tensor([0.2, 0.5, 0.9])
+    image, depth, mask = reference.render(gaussians, cam, num_mini_batches, colour)
+    seen = render(gaussians, cam, colour)
+    torch.testing.assert_close(image, seen.image, atol=1e-5, rtol=0)
+    torch.testing.assert_close(depth, seen.depth, atol=5e-5, rtol=0)
+    # Where nothing more can be seen the weights' sum stops just short of 1.
+    torch.testing.assert_close(mask, seen.mask, atol=1.1e-4, rtol=0)
 
 
 def test_one_gaussian_is_where_and_as_far_as_it_is():
