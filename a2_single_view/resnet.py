@@ -10,6 +10,7 @@ from common.cli import UserError
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pictures
 FEATURES = 512
+SIDE = 5  # places that the small encoder tells apart along each side: where things are matters as well as what
 
 
 class BasicBlock(nn.Module):
@@ -63,12 +64,12 @@ class SmallEncoder(nn.Module):
         self.stem = nn.Sequential(nn.Conv2d(3, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
         pairs = zip(widths, widths[1:], strict=False)
         self.blocks = nn.Sequential(*(BasicBlock(one, two, 2) for one, two in pairs))
-        self.last = nn.Linear(widths[-1] * 9, FEATURES)
+        self.last = nn.Linear(widths[-1] * SIDE**2, FEATURES)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 512) of (B, 3, H, W) uint8."""
         x = functional.avg_pool2d(normalised(images), 2)
-        x = functional.adaptive_avg_pool2d(self.blocks(self.stem(x)), 3)  # where things are matters as well as what
+        x = functional.adaptive_avg_pool2d(self.blocks(self.stem(x)), SIDE)
         return functional.relu(self.last(x.flatten(1)))
 
 

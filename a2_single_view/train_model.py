@@ -43,7 +43,7 @@ from common.training import seed_everything
 OUTPUT_DIR = "outputs/a2_single_view"
 CHECKPOINT = "checkpoint.pt"
 # Steps of the plain command: what about a quarter of an hour on two cores allows.
-MAX_ITER = {"vox": 4500, "point": 2200, "mesh": 1400, "implicit": 4000, "parametric": 1700}
+MAX_ITER = {"vox": 4000, "point": 2200, "mesh": 1400, "implicit": 4000, "parametric": 1700}
 LEARNING_RATE = {"vox": 3e-3, "point": 1e-3, "mesh": 1e-3, "implicit": 1e-3, "parametric": 1e-3}
 SOME = 512  # points that look for their nearest ones in a step
 
