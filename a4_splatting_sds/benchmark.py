@@ -42,7 +42,7 @@ def cloud(count: int, size: int, seed: int = 0) -> tuple[Gaussians, Pinhole]:
 
 
 def measure(name: str, count: int, size: int, repeats: int, device: torch.device, backward: bool = True) -> dict:
-    """Seconds, the least of some repeats, and the memory by which the process grew at most, of one picture."""
+    """Seconds, the least of some repeats, of one picture; and by how much the process's peak of memory rose."""
     gaussians, camera = cloud(count, size)
     gaussians = gaussians.to(device)
     camera = Pinhole(*(x.to(device) for x in (camera.R, camera.t, camera.focal, camera.centre)), camera.size)

@@ -80,10 +80,12 @@ def densify(
     pull = gradients.total / gradients.count.clamp(min=1)
     widest = gaussians.scales.amax(1)
     kept = (gaussians.opacities > control.faint) & (widest < control.huge * extent)
-    pulled = kept & (pull > control.gradient)
+    if not kept.any():  # nothing would be left to train
+        return
     room = max(0, control.most - int(kept.sum()))
-    if int(pulled.sum()) > room:  # the hardest pulled first
-        pulled &= pull >= pull[pulled].sort(descending=True).values[max(0, room - 1)] if room else False
+    hardest = torch.where(kept & (pull > control.gradient), pull, -1.0).topk(min(room, len(pull)))
+    pulled = torch.zeros_like(kept)
+    pulled[hardest.indices[hardest.values > 0]] = True
     split = pulled & (widest > control.large * extent)
     doubled = pulled & ~split
     parts = [(kept & ~split).nonzero()[:, 0], doubled.nonzero()[:, 0], split.nonzero()[:, 0].repeat(2)]

@@ -12,8 +12,9 @@ from common.cli import UserError
 from common.outputs import atomic_path
 from common.p3d.io_ply_elements import read_elements
 
-# Standard deviations and places beyond these are of no scene: single precision cannot project them.
-MOST_LOG_SCALE, FARTHEST = 40.0, 1e12
+# What is beyond these is of no scene, and single precision cannot project it: logarithms of scales, places,
+# coefficients of colours, lengths of rotations.
+MOST_LOG_SCALE, FARTHEST, MOST_COLOUR, LONGEST = 14.0, 1e9, 1e6, 1e9
 SPLAT = np.dtype([("means", "<f4", 3), ("scales", "<f4", 3), ("rgba", "u1", 4), ("quats", "u1", 4)])
 
 
@@ -39,12 +40,17 @@ def save_gaussians(path: str | Path, gaussians: Gaussians) -> Path:
         UserError: another ending.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".ply", ".splat"):
-        raise UserError(f"{path}: Gaussians are written to .ply and .splat files")
+    check_ending(path)
     data = file_bytes(gaussians, path.suffix.lower())
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path
+
+
+def check_ending(path: str | Path) -> None:
+    """Raise UserError where Gaussians cannot be written to files of that ending."""
+    if Path(path).suffix.lower() not in (".ply", ".splat"):
+        raise UserError(f"{path}: Gaussians are written to .ply and .splat files")
 
 
 def file_bytes(gaussians: Gaussians, ending: str) -> bytes:
@@ -90,7 +96,11 @@ def _checked(parameters: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     if not len(parameters["means"]):
         raise UserError(f"{path}: holds no Gaussian")
     tests = {f"{name} that is not finite": ~x.isfinite().flatten(1).all(1) for name, x in _flat(parameters).items()}
-    tests["a rotation of length zero"] = parameters["quats"].double().norm(dim=1) < 1e-20
+    lengths = parameters["quats"].double().norm(dim=1)
+    tests["a rotation of length zero"] = lengths < 1 / LONGEST
+    tests["a rotation that is too long"] = lengths > LONGEST
+    harmonics = torch.cat((parameters["sh_dc"], parameters["sh_rest"]), 1)
+    tests["a colour that is too bright"] = (harmonics.abs() > MOST_COLOUR).any((1, 2) if harmonics.dim() == 3 else 1)
     tests["a scale that is too large"] = (parameters["log_scales"] > MOST_LOG_SCALE).any(1)
     tests["a place that is too far away"] = (parameters["means"].abs() > FARTHEST).any(1)
     for what, wrong in tests.items():

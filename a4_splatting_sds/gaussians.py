@@ -30,7 +30,7 @@ class Gaussians(nn.Module):
     def __init__(self, **parameters: Tensor):
         super().__init__()
         for name in self.NAMES:
-            setattr(self, name, nn.Parameter(parameters[name].float()))
+            setattr(self, name, nn.Parameter(parameters[name].detach().float().clone()))
         N = len(self.means)
         shapes = {"means": [(N, 3)], "log_scales": [(N, 1), (N, 3)], "quats": [(N, 4)], "opacity_logits": [(N,)]}
         shapes |= {"sh_dc": [(N, 1, 3)], "sh_rest": [(N, (d + 1) ** 2 - 1, 3) for d in range(MOST_DEGREE + 1)]}

@@ -45,7 +45,8 @@ def around(
     weight = gaussians.opacities
     seen = gaussians.means[weight > 0.1] if bool((weight > 0.1).any()) else gaussians.means
     middle = seen.median(0).values
-    reach = float((seen - middle).norm(dim=1).quantile(0.9)) if len(seen) < 1_000_000 else float((seen - middle).std())
+    away = (seen - middle).norm(dim=1).sort().values
+    reach = float(away[int(0.9 * (len(away) - 1))] + 2 * gaussians.scales.amax(1).median())
     distance = 1.15 * LENS * max(reach, 1e-6) / zoom
     tilt = np.radians(elevation)
     cameras = create_surround_cameras(

@@ -102,6 +102,11 @@ def compute_cov_2D(points: Tensor, cov_3D: Tensor, camera: Pinhole) -> Tensor:
 
 
 def invert_cov_2D(cov_2D: Tensor) -> Tensor:
-    """Inverses (N, 2, 2) of symmetric matrices (N, 2, 2)."""
-    a, b, c = cov_2D[:, 0, 0], cov_2D[:, 0, 1], cov_2D[:, 1, 1]
-    return torch.stack((c, -b, -b, a), 1).view(-1, 2, 2) / (a * c - b * b)[:, None, None]
+    """Inverses (N, 2, 2) of covariances (N, 2, 2) that `compute_cov_2D` gives.
+
+    As these hold 0.3 I their determinant is at least 0.3 (trace - 0.3), which is what remains of it where a long thin
+    Gaussian's own is lost to rounding.
+    """
+    a, b, c = (x.double() for x in (cov_2D[:, 0, 0], cov_2D[:, 0, 1], cov_2D[:, 1, 1]))
+    determinant = torch.maximum(a * c - b * b, BLUR * (a + c - BLUR))
+    return (torch.stack((c, -b, -b, a), 1) / determinant[:, None]).view(-1, 2, 2).to(cov_2D)

@@ -45,7 +45,7 @@ def render(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Image (H, W, 3), depth (H, W) and mask (H, W) of Gaussians, in ``num_mini_batches`` from front to back.
 
-    More batches need less memory and give the same.
+    More batches give the same, and where no gradient is kept need less memory.
     """
     z_vals = compute_depth_values(gaussians.means, camera)
     index = get_idxs_to_filter_and_sort(z_vals.detach())

@@ -7,17 +7,25 @@ from pathlib import Path
 
 import torch
 
-from a4_splatting_sds.files import load_gaussians, save_gaussians
+from a4_splatting_sds.files import check_ending, load_gaussians, save_gaussians
 from a4_splatting_sds.pictures import around, beside, render_all, save_turntables
 from a4_splatting_sds.scene import RASTERIZERS, rasterizer_of
 from a4_splatting_sds.spherical_harmonics import MOST_DEGREE
 from a4_splatting_sds.train import BACKGROUNDS, OUTPUT_DIR
-from common.cli import ArgumentParser, add_common_flags, command, frames_per_second, positive_int, resolve_device
+from common.cli import (
+    ArgumentParser,
+    add_common_flags,
+    command,
+    frames_per_second,
+    positive_float,
+    positive_int,
+    resolve_device,
+)
 from common.gif import save_gif
 from common.outputs import make_folder, write_metrics, write_run
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "materials.ply"
-UP = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "-y": (0.0, -1.0, 0.0)}
+UP = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "minus_y": (0.0, -1.0, 0.0)}
 
 
 @command
@@ -27,6 +35,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     device = resolve_device(args.device)
     gaussians = load_gaussians(args.data_path or PRETRAINED).to(device)
+    if args.save_as:
+        check_ending(args.save_as)
+        make_folder(Path(args.save_as).parent, "--save_as")
     folder = make_folder(Path(args.output_dir) / (args.exp_name or "render"), "--output_dir")
     rasterizer = rasterizer_of(args.rasterizer, args.gaussians_per_splat)
     size = (args.image_size, args.image_size)
@@ -51,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("\n".join(map(str, made)))
 
 
+def elevation(text: str) -> float:
+    """argparse type of an angle between -89 and 89 degrees."""
+    value = float(text)
+    if not -89 <= value <= 89:
+        raise argparse.ArgumentTypeError(f"{text} is not between -89 and 89")
+    return value
+
+
 def parser() -> ArgumentParser:
     """The course's flags and ours."""
     p = ArgumentParser(
@@ -66,8 +85,8 @@ def parser() -> ArgumentParser:
     p.add_argument("--image_size", type=positive_int, default=256, help="pixels")
     p.add_argument("--num_frames", type=positive_int, default=32, help="views around the scene")
     p.add_argument("--fps", type=frames_per_second, default=15, help="frames per second")
-    p.add_argument("--elevation", type=float, default=30.0, help="of the camera, degrees")
-    p.add_argument("--zoom", type=float, default=1.0, help="above 1 is nearer")
+    p.add_argument("--elevation", type=elevation, default=30.0, help="of the camera, degrees, -89 to 89")
+    p.add_argument("--zoom", type=positive_float, default=1.0, help="above 1 is nearer")
     p.add_argument("--up", choices=UP, default="z", help="which way is up")
     p.add_argument("--background", choices=BACKGROUNDS, default="black", help="behind everything")
     p.add_argument("--save_as", default=None, help="write the Gaussians to this .ply or .splat file too")

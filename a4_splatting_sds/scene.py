@@ -80,7 +80,10 @@ def project(gaussians: Gaussians, camera: Pinhole, degree: int = MOST_DEGREE) ->
 def composite_in_parts(
     means_2D: Tensor, cov_2D: Tensor, opacities: Tensor, values: Tensor, img_size: tuple[int, int], per_splat: int
 ) -> tuple[Tensor, Tensor]:
-    """`compositing.composite_dense` of ``per_splat`` Gaussians after another, which bounds its memory."""
+    """`compositing.composite_dense` of ``per_splat`` Gaussians after another.
+
+    Where no gradient is kept, memory is that of one part.
+    """
     total = values.new_zeros(*img_size, values.shape[1])
     behind = values.new_ones(img_size)
     for part in torch.arange(len(means_2D), device=values.device).split(per_splat):
@@ -94,7 +97,7 @@ def rasterizer_of(name: str, per_splat: int = 2048) -> Callable[..., tuple[Tenso
     """The function that composites: "fast", "reference" (all Gaussians times all pixels) or "gsplat".
 
     Raises:
-        ValueError: an unknown name. ImportError: gsplat is not installed.
+        ValueError: an unknown name.
     """
     if name == "gsplat":
         from a4_splatting_sds.gsplat_backend import composite_gsplat

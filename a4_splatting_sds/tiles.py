@@ -3,8 +3,8 @@
 *Pairs* of a Gaussian and a tile are listed in order of tile, then depth. In a tile with its middle at the origin an
 exponent is a polynomial of u^2, uv, v^2, u, v and 1: all pairs' exponents are one matrix product with six coefficients
 each, log(opacity) among them. Sixteen Gaussians of many tiles, or more of few, are composited at a time; a
-tile in which nothing more can be seen drops out. Nothing is kept for the gradient but the pictures: the backward pass
-computes the same alphas again, so that memory is that of one block.
+tile in which nothing more can be seen drops out. Of pixels nothing is kept for the gradient but the pictures: the
+backward pass computes the same alphas again, so that memory is that of the pairs and of one block.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from a4_splatting_sds.compositing import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE
+from a4_splatting_sds.projection import invert_cov_2D
 
 TILE = 8  # pixels
 DEPTH, MOST_DEPTH = 16, 256  # Gaussians of a tile composited at a time
@@ -126,10 +127,10 @@ def _composite_band(
 ) -> tuple[Tensor, Tensor]:
     """`composite_tiles` with all pairs listed at once."""
     H, W = img_size
-    a, b, c = cov_2D[:, 0, 0], cov_2D[:, 0, 1], cov_2D[:, 1, 1]
-    conics = torch.stack((c, -b, a), 1) / (a * c - b * b)[:, None]
+    inverse = invert_cov_2D(cov_2D)
+    conics = torch.stack((inverse[:, 0, 0], inverse[:, 0, 1], inverse[:, 1, 1]), 1)
     pairs = find_pairs(means_2D, cov_2D, conics, opacities, img_size)
-    packed = torch.cat((means_2D, conics, opacities[:, None].log(), values), 1)[pairs.gaussian]
+    packed = torch.cat((means_2D, conics, opacities[:, None].clamp(min=MIN_ALPHA).log(), values), 1)[pairs.gaussian]
     coefficients = _coefficients(packed[:, :6], pairs)
     out, T = _Composite.apply(coefficients, packed[:, 6:], pairs.start, pairs.count)
 
@@ -241,7 +242,7 @@ class _Composite(torch.autograd.Function):
                 rest = rests[:, -1].clone()
                 # d total / d alpha_k = T_k value_k - (what lies behind k) / (1 - alpha_k)
                 slopes = grad_weights.mul_(through).sub_(rests.div_(1 - alphas))
-                slopes.mul_(torch.where(free < MAX_ALPHA, alphas, 0.0))
+                slopes.mul_(torch.where((free < MAX_ALPHA) & (through > 0), alphas, 0.0))
                 rows = torch.where(there, rows, len(coefficients))
                 grad_coefficients[rows] = (slopes.view(-1, TILE**2) @ layers.monomials.T).view(*rows.shape, 6)
                 grad_values[rows] = torch.bmm(weights, grad)

@@ -56,7 +56,7 @@ def train(args: argparse.Namespace, scene: PosedImages, settings: Settings, fold
     """Train, or go on from the folder's checkpoint.
 
     Returns:
-        the trainer, `Steps`, and frames (T, H, W, 3) in [0, 1] of the film of progress.
+        the trainer, `Steps`, and frames (H, W, 3) uint8 of the film of progress since the run began or went on.
     """
     seed_everything(args.seed)
     if args.resume:
@@ -77,19 +77,23 @@ def train(args: argparse.Namespace, scene: PosedImages, settings: Settings, fold
         if viewer:
             viewer.show(model.gaussians, f"after {steps.step} steps")
         scores, made = evaluate(model.gaussians, trainer, watched)
-        frames.append(np.concatenate(made, 1))
+        frames.append(as_picture(np.concatenate(made, 1)))
         return {"train_psnr": scores["psnr"], "num_gaussians": len(model.gaussians)}
 
-    steps = optimise(
-        trainer.run,
-        args.num_itrs,
-        folder / CHECKPOINT,
-        resume=args.resume,
-        max_minutes=args.max_minutes,
-        after=after,
-        bar="splatting",
-    )
-    truth = np.concatenate(trainer.images[watched].cpu().numpy(), 1)
+    try:
+        steps = optimise(
+            trainer.run,
+            args.num_itrs,
+            folder / CHECKPOINT,
+            resume=args.resume,
+            max_minutes=args.max_minutes,
+            after=after,
+            bar="splatting",
+        )
+    finally:
+        if viewer:
+            viewer.stop()
+    truth = as_picture(np.concatenate(trainer.images[watched].cpu().numpy(), 1))
     return trainer, steps, [np.concatenate((frame, truth), 0) for frame in frames]
 
 
@@ -108,7 +112,7 @@ def description(args: argparse.Namespace, scene: PosedImages) -> dict:
     """What a checkpoint says of its run, so that only the same is resumed."""
     names = [f.name for f in fields(Settings) if f.name not in ("adaptive", "mcmc", "background")]
     said = {name: getattr(args, name) for name in names if hasattr(args, name)}
-    more = ("init", "isotropic", "sh_degree", "background", "max_gaussians", "seed")
+    more = ("init", "num_gaussians", "image_size", "isotropic", "sh_degree", "background", "max_gaussians", "seed")
     return {"scene": scene.name, "views": len(scene.images), **said, **{name: getattr(args, name) for name in more}}
 
 
@@ -122,6 +126,14 @@ def settings_of(args: argparse.Namespace) -> Settings:
         adaptive=replace(settings.adaptive, most=args.max_gaussians),
         mcmc=replace(settings.mcmc, most=args.max_gaussians),
     )
+
+
+def share(text: str) -> float:
+    """argparse type of a number from 0 to 1."""
+    value = non_negative_float(text)
+    if value > 1:
+        raise argparse.ArgumentTypeError(f"{text} is more than 1")
+    return value
 
 
 @command
@@ -141,7 +153,7 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     gaussians = trainer.model.gaussians
     save_gaussians(folder / GAUSSIANS, gaussians)
     if frames:
-        save_gif(folder / "training_progress.gif", as_picture(np.stack(frames)), 8)
+        save_gif(folder / "training_progress.gif", np.stack(frames), 8)
     metrics, shown = evaluate(gaussians, trainer, scene.split["test"])
     truth = trainer.images[scene.split["test"]].cpu().numpy()
     save_gif(folder / "training_final_renders.gif", beside({"held out": truth, "Gaussians": shown}), 2)
@@ -155,12 +167,12 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     return metrics
 
 
-def parser() -> ArgumentParser:
+def parser(
+    description: str = "Train Gaussians on posed pictures; minutes on two cores.",
+    example: str = "python -m a4_splatting_sds.train --data_path truck --init points --data_dir FOLDER",
+) -> ArgumentParser:
     """The course's flags and ours."""
-    p = ArgumentParser(
-        "Train Gaussians on posed pictures; minutes on two cores.",
-        "python -m a4_splatting_sds.train --data_path truck --data_dir FOLDER",
-    )
+    p = ArgumentParser(description, example)
     add_common_flags(p, OUTPUT_DIR)
     p.add_argument("--out_path", dest="output_dir", default=argparse.SUPPRESS, help="the course's --output_dir")
     p.add_argument(
@@ -181,7 +193,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--isotropic", action="store_true", help="one scale for all axes")
     p.add_argument("--sh_degree", type=int, choices=range(MOST_DEGREE + 1), default=0, help="of colours by direction")
     p.add_argument("--density", choices=DENSITY, default="none", help="how Gaussians are added and removed")
-    p.add_argument("--ssim", type=non_negative_float, default=Settings.ssim, help="weight of 1 - SSIM in the loss")
+    p.add_argument("--ssim", type=share, default=Settings.ssim, help="share of 1 - SSIM in the loss")
     p.add_argument("--background", choices=BACKGROUNDS, default="black", help="behind everything, in scores and films")
     p.add_argument(
         "--fixed_background", dest="random_background", action="store_false", help="the same in every step of training"

@@ -116,6 +116,8 @@ def first_gaussians(
     if scene.points is None:
         raise UserError(f"{scene.name}: no points came with it; use --init random")
     points = scene.points
+    if len(points) < 2:
+        raise UserError(f"{scene.name}: a single point came with it; use --init random")
     if count is not None and count < len(points):
         points = points[torch.randperm(len(points), generator=generator)[:count]]
     colours = points[:, 3:] if points.shape[1] == 6 else colours_of_points(points, scene)

@@ -77,7 +77,7 @@ def _check_free(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            raise UserError(f"--port {port}: cannot be had at {host} ({error}); use another") from None
+            raise UserError(f"port {port}: cannot be had at {host} ({error}); use another") from None
 
 
 @command

@@ -66,13 +66,18 @@ def create_surround_cameras(
     height: float | None = None,
     at: Sequence[float] = (0.0, 0.0, 0.0),
 ) -> PerspectiveCameras:
-    """Cameras on a circle around ``at``: level with it for y up, ``height`` (2 by default) above it for z up."""
+    """Cameras on a circle around ``at``: level with it for y up, ``height`` (2 by default) above it for z or x up.
+
+    Args:
+        up: an axis, or one turned round.
+    """
     theta = torch.arange(n_poses) * (2 * math.pi / n_poses) + math.pi / 2
-    level = torch.zeros(n_poses)
-    if abs(up[1]) > 0:
-        eye = torch.stack((theta.cos() * radius, level + (height or 0.0), -theta.sin() * radius), 1)
-    else:
-        eye = torch.stack((theta.cos() * radius, theta.sin() * radius, level + (2.0 if height is None else height)), 1)
+    axis = max(range(3), key=lambda i: abs(up[i]))
+    if height is None:
+        height = 0.0 if axis == 1 else 2.0
+    x, y = theta.cos() * radius, theta.sin() * radius
+    above = torch.full((n_poses,), math.copysign(1.0, up[axis]) * height)
+    eye = torch.stack(((above, x, y), (x, above, -y), (x, y, above))[axis], 1)
     middle = torch.tensor(at, dtype=torch.float32)[None]
     R, T = look_at_view_transform(eye=eye + middle, at=middle, up=(tuple(up),))
     return PerspectiveCameras(focal_length=focal_length, R=R, T=T)

@@ -10,7 +10,7 @@ from torch import Tensor
 def psnr(image: Tensor, target: Tensor) -> float:
     """Peak signal-to-noise ratio, decibels, of pictures of one shape with values in [0, 1]; 99 where they are equal."""
     error = torch.nn.functional.mse_loss(image.double(), target.double()).item()
-    return -10.0 * math.log10(error) if error > 1e-10 else 99.0
+    return 99.0 if error <= 1e-10 else -10.0 * math.log10(error)
 
 
 def ssim(image: Tensor, target: Tensor) -> float:

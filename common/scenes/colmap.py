@@ -10,7 +10,7 @@ from torch import Tensor
 
 from common.camera_poses import cameras_from_colmap
 from common.cli import UserError
-from common.scenes.pictures import read_picture
+from common.scenes.pictures import check_pixels, read_picture
 from common.scenes.posed_images import PosedImages, stacked_pictures
 
 HELD_OUT = 8  # every so many views, from the first on, are for the test, as papers on such data do
@@ -49,16 +49,20 @@ def colmap_scene(path: Path) -> PosedImages:
         if not place.is_file():
             raise UserError(f"{place}: not there, but the model names it")
         pictures.append(read_picture(place))
+        check_pixels(pictures, folder)
         width, height, parameters = lenses[camera]
         across, down = pictures[-1].shape[1] / width, pictures[-1].shape[0] / height
         fx, fy, cx, cy = parameters if len(parameters) == 4 else (parameters[0], *parameters)
         K.append([[fx * across, 0.0, cx * across], [0.0, fy * down, cy * down], [0.0, 0.0, 1.0]])
     images, alpha = stacked_pictures(pictures, path)
     poses = torch.tensor([pose for _, pose, _ in views])
-    if not (poses.isfinite().all() and (poses[:, :4].norm(dim=1) > 0).all() and (torch.tensor(K) >= 0).all()):
-        raise UserError(f"{folder}: poses or lenses with values that are not finite, or a rotation of length 0")
+    K = torch.tensor(K)
+    if not (poses.isfinite().all() and K.isfinite().all() and (K.diagonal(dim1=1, dim2=2) > 0).all()):
+        raise UserError(f"{folder}: poses or lenses with values that are not finite, or focal lengths not above 0")
+    if not (poses[:, :4].norm(dim=1) > 0).all():
+        raise UserError(f"{folder}: a rotation of length 0")
     size = torch.tensor([images.shape[1:3]])
-    cameras = cameras_from_colmap(poses[:, :4], poses[:, 4:], torch.tensor(K), size)
+    cameras = cameras_from_colmap(poses[:, :4], poses[:, 4:], K, size)
     held_out = torch.arange(len(views)) % HELD_OUT == 0
     split = {"train": (~held_out).nonzero()[:, 0], "val": torch.arange(0), "test": held_out.nonzero()[:, 0]}
     return PosedImages(path.name, images, cameras, split, alpha, points=_points(folder), source=str(path))
@@ -116,12 +120,17 @@ def _text_images(lines: list[str]) -> Iterator:
     for line in lines[::2]:  # each is followed by the points seen in it, a line that may be empty
         if line:
             _, *pose, camera, name = line.split(maxsplit=9)
+            if len(pose) != 7:
+                raise ValueError(f"an image without its 7 numbers: {line[:40]}")
             yield name, [float(value) for value in pose], int(camera)
 
 
 def _text_points(lines: list[str]) -> Iterator:
     for line in filter(None, lines):
-        yield [float(value) for value in line.split()[1:7]]
+        values = [float(value) for value in line.split()[1:7]]
+        if len(values) != 6:
+            raise ValueError(f"a point without its 6 numbers: {line[:40]}")
+        yield values
 
 
 class _Bytes:

@@ -11,6 +11,12 @@ from common.cli import UserError
 MOST_PIXELS = 2**29  # of all pictures of a scene together: 6 GB of colours
 
 
+def check_pixels(pictures: list[np.ndarray], source: Path) -> None:
+    """Raise UserError where pictures (H, W, C) of one scene are together more than are read."""
+    if len(pictures) * pictures[0][..., 0].size > MOST_PIXELS:
+        raise UserError(f"{source}: its pictures are more pixels than are read; make them smaller")
+
+
 def read_picture(path: Path, most_pixels: int = MOST_PIXELS) -> np.ndarray:
     """(H, W, 3) uint8, or (H, W, 4) where parts of it may be transparent.
 

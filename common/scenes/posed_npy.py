@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from common.cli import UserError
+from common.data.npy import open_npy
 from common.p3d import PerspectiveCameras, look_at_view_transform
-from common.scenes.pictures import read_picture
+from common.scenes.pictures import check_pixels, read_picture
 from common.scenes.posed_images import PosedImages, stacked_pictures
 
 PICTURES = (".jpg", ".jpeg", ".png")
@@ -32,7 +33,11 @@ def posed_npy_scene(path: Path) -> PosedImages:
     for picture, pose in zip(pictures, poses, strict=True):
         if picture.stem != pose.stem:
             raise UserError(f"{path}: {picture.name} and {pose.name} stand at the same place; their names must agree")
-    images, alpha = stacked_pictures([read_picture(picture) for picture in pictures], path)
+    pixels = []
+    for picture in pictures:
+        pixels.append(read_picture(picture))
+        check_pixels(pixels, path)
+    images, alpha = stacked_pictures(pixels, path)
     cameras = _cameras(torch.stack([_pose(pose) for pose in poses]), path)
     test = torch.from_numpy(np.linspace(0, len(poses), HELD_OUT + 2).astype(int)[1:-1])
     train = torch.tensor([view for view in range(len(poses)) if view not in set(test.tolist())], dtype=torch.long)
@@ -48,10 +53,8 @@ def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 
 
 def _array(file: Path) -> Tensor:
-    try:
-        return torch.from_numpy(np.load(file, allow_pickle=False).astype(np.float32))
-    except (OSError, ValueError, EOFError, TypeError) as error:
-        raise UserError(f"{file}: not an array of numbers ({str(error)[:80]})") from None
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(open_npy(file).astype(np.float32))
 
 
 def _pose(file: Path) -> Tensor:
@@ -74,11 +77,11 @@ def _cameras(poses: Tensor, path: Path) -> PerspectiveCameras:
 
 
 def _points(folder: Path) -> Tensor | None:
-    """(N, 3) places, or (N, 6) with colours in [0, 1]; None where there is no such file."""
-    files = sorted(folder.glob("*.npy"))
-    if not files:
-        return None
-    points = _array(files[-1])
-    if points.dim() != 2 or points.shape[1] not in (3, 6) or not len(points) or not points.isfinite().all():
-        raise UserError(f"{files[-1]}: points must be finite numbers (N, 3), or (N, 6) with colours")
-    return points
+    """(N, 3) places, or (N, 6) with colours in [0, 1], of the largest file; None where there is none."""
+    clouds = {file: _array(file) for file in sorted(folder.glob("*.npy"))}
+    for file, points in clouds.items():
+        if points.dim() != 2 or points.shape[1] not in (3, 6) or not points.isfinite().all():
+            raise UserError(f"{file}: points must be finite numbers (N, 3), or (N, 6) with colours")
+        if ((points[:, 3:] < 0) | (points[:, 3:] > 1)).any():
+            raise UserError(f"{file}: colours of points must be in [0, 1]")
+    return max(clouds.values(), key=len, default=None)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from common.cli import UserError
 from common.p3d import PerspectiveCameras, cameras_from_opencv_projection
-from common.scenes.pictures import MOST_PIXELS, read_picture
+from common.scenes.pictures import check_pixels, read_picture
 from common.scenes.posed_images import SPLITS, PosedImages, stacked_pictures
 
 SYNTHETIC_BOX, SYNTHETIC_DEPTHS = [[-1.5] * 3, [1.5] * 3], (2.0, 6.0)
@@ -41,8 +41,7 @@ def transforms_scene(path: Path) -> PosedImages:
             poses.append(_pose(frame, file, number))
             pictures.append(read_picture(place))
             lenses.append(_lens({**shared, **frame}, pictures[-1].shape[:2], file))
-            if len(pictures) * pictures[0][..., 0].size > MOST_PIXELS:
-                raise UserError(f"{file}: its pictures are more pixels than are read; make them smaller")
+            check_pixels(pictures, file)
         split[file.stem.removeprefix("transforms_")] = torch.arange(first, len(poses))
     several = "train" in split
     if len(split) == 1:

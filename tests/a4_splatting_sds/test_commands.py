@@ -7,8 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
-from a4_splatting_sds import render, train
+from a4_splatting_sds import benchmark, render, train, train_harder_scene
 from a4_splatting_sds.files import load_gaussians, save_gaussians
+from a4_splatting_sds.scene import render as render_picture
 from common.image_metrics import psnr
 from tests.a4_splatting_sds.conftest import scene
 from tests.common.scenes.test_posed_npy import write
@@ -54,9 +55,10 @@ def test_training(folder, capsys):
 @pytest.mark.parametrize("density", ["adaptive", "mcmc"])
 def test_a_run_that_was_stopped_goes_on_to_the_same_gaussians(folder, density):
     """With Gaussians added on the way."""
-    flags = ("--data_path", "scene", *SMALL, "--density", density)
+    flags = ("--data_path", "scene", *SMALL[2:], "--num_itrs", "210", "--viz_freq", "70", "--density", density)
     assert call(train, folder, *flags, "--exp_name", "whole") == 0
-    assert call(train, folder, *flags, "--exp_name", "part", "--max_minutes", "1e-9") == 0
+    assert call(train, folder, *flags, "--exp_name", "part", "--max_minutes", "0.02") == 0
+    assert json.loads((folder / "out" / "part" / "metrics.json").read_text())["steps"] < 210
     assert call(train, folder, *flags, "--exp_name", "part", "--resume") == 0
     one, two = (load_gaussians(folder / "out" / name / "gaussians.ply").tensors() for name in ("whole", "part"))
     assert all(torch.equal(one[name], two[name]) for name in one)
@@ -110,3 +112,34 @@ def test_bad_files_of_rendering(folder, capsys):
         assert call(render, folder, "--data_path", str(folder / name)) == 2
         assert words in capsys.readouterr().err
     assert not (folder / "out" / "render").exists()
+
+
+def test_a_harder_scene(folder, capsys):
+    """Both ways, with train's own flags; a table and their views."""
+    flags = ("--data_path", "scene", "--num_gaussians", "60", "--viz_freq", "3", "--device", "cpu")
+    assert call(train_harder_scene, folder, *flags, "--num_itrs", "6") == 0
+    out = folder / "out" / "harder"
+    rows = json.loads((out / "results.json").read_text())
+    assert set(rows) == {"plain", "improved"}
+    assert f"{rows['plain']['psnr']:.2f}" in (out / "table.md").read_text()
+    assert Image.open(out / "harder.png").size[0] == 64
+    assert load_gaussians(out / "improved" / "gaussians.ply").degree == 3
+    before = load_gaussians(out / "improved" / "gaussians.ply").means
+    (out / "improved" / "checkpoint.pt").unlink()  # as if it was stopped during the first
+    assert call(train_harder_scene, folder, *flags, "--num_itrs", "6", "--resume") == 0
+    assert torch.equal(load_gaussians(out / "improved" / "gaussians.ply").means, before)
+    assert call(train_harder_scene, folder, *flags, "--isotropic") == 2
+    assert "--isotropic differs between the two ways" in capsys.readouterr().err
+
+
+def test_measuring(capsys):
+    """Both rasterisers, with and without gradients, in this process and in one of its own."""
+    device = torch.device("cpu")
+    for name in ("fast", "reference"):
+        row = benchmark.measure(name, 100, 32, 1, device)
+        assert row["seconds"] > 0
+        assert row["megabytes"] >= 0
+    assert benchmark.measure_alone("fast", 100, 32, 1, "cpu", backward=False)["seconds"] > 0
+    gaussians, cam = benchmark.cloud(500, 64)
+    covered = render_picture(gaussians, cam).mask
+    assert 0.3 < covered.mean() < 1.0  # the ball fills most of the picture

@@ -87,6 +87,17 @@ def test_no_more_than_the_most():
     assert torch.equal(gaussians.means[10:], means[[8, 9]])
     densify(gaussians, optimizer, pulled(gaussians, list(range(12))), DensityControl(most=12), 1.0)
     assert len(gaussians) == 12
+    densify(gaussians, optimizer, pulled(gaussians, list(range(12))), DensityControl(most=14), 1.0)
+    assert len(gaussians) == 14  # of equals, two
+
+
+def test_something_is_left():
+    """Where all are faint none is removed."""
+    gaussians, optimizer = stepped(5)
+    with torch.no_grad():
+        gaussians.opacity_logits.fill_(-9.0)
+    densify(gaussians, optimizer, pulled(gaussians, [0, 1]), DensityControl(), 1.0)
+    assert len(gaussians) == 5
 
 
 def test_gradients_are_those_of_centres_in_the_picture():

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from a4_splatting_sds.files import load_gaussians, save_gaussians
+from a4_splatting_sds.scene import render
 from a4_splatting_sds.spherical_harmonics import C0
 from common.cli import UserError
-from tests.a4_splatting_sds.conftest import scene
+from tests.a4_splatting_sds.conftest import camera, scene
 
 
 @pytest.mark.parametrize("degree", [0, 1, 2, 3])
@@ -78,6 +79,8 @@ def test_text_and_both_byte_orders_are_read(tmp_path, order):
         ({"change": (4, "x", np.nan)}, "Gaussian 4 has means that is not finite"),
         ({"change": (2, "opacity", np.inf)}, "Gaussian 2 has opacity_logits that is not finite"),
         ({"change": (1, "scale_2", 80.0)}, "Gaussian 1 has a scale that is too large"),
+        ({"change": (3, "rot_0", 1e20)}, "Gaussian 3 has a rotation that is too long"),
+        ({"change": (3, "f_dc_0", 3e38)}, "Gaussian 3 has a colour that is too bright"),
         ({"change": (0, "y", 1e20)}, "Gaussian 0 has a place that is too far away"),
         ({"change": (3, ["rot_0", "rot_1", "rot_2", "rot_3"], 0.0)}, "Gaussian 3 has a rotation of length zero"),
     ],
@@ -158,7 +161,7 @@ def test_ten_thousand_damaged_files(tmp_path, ending):
     texts = [path.read_bytes()] + ([text_of(path, None), text_of(path, ">")] if ending == "ply" else [])
     generator = np.random.default_rng(0)
     refused = 0
-    for number in range(5000):
+    for number in range(10_000):
         data = bytearray(texts[number % len(texts)])
         head = data.find(b"end_header") if number % 2 else len(data)  # half of them in the header
         for _ in range(generator.integers(1, 4)):
@@ -181,4 +184,6 @@ def test_ten_thousand_damaged_files(tmp_path, ending):
         else:
             assert all(x.isfinite().all() for x in gaussians.tensors().values())
             assert len(gaussians)
-    assert 500 < refused < 5000
+            if number % 20 == 0:
+                assert render(gaussians, camera((16, 16))).image.isfinite().all()
+    assert 1000 < refused < 10_000

@@ -127,6 +127,36 @@ def test_gradients_by_finite_differences():
         assert torch.autograd.gradcheck(window, [x.clone().requires_grad_() for x in (means, cov, opacities, values)])
 
 
+def test_a_needle_is_as_thin_as_it_is():
+    """So long that single precision loses its determinant: as in double precision, where that is not lost."""
+    t = torch.tensor([1.0, 1.0], dtype=torch.float64) / 2**0.5
+    cov = (6e7 * t[:, None] * t + 0.3 * torch.eye(2, dtype=torch.float64))[None]
+    given = [torch.tensor([[25.0, 18.0]]).double(), cov, torch.tensor([0.5]).double(), torch.ones(1, 1).double()]
+    true, _ = composite_dense(*given, SIZE)
+    assert 0.015 < true.mean() < 0.03
+    for function in (composite_dense, composite_tiles):
+        leaves = [x.float().requires_grad_() for x in given]
+        image, _ = function(*leaves, SIZE)
+        assert float(image.detach().max()) <= 0.5 + 1e-5
+        assert abs(float(image.detach().mean()) - float(true.mean())) < 1e-4
+        image.sum().backward()
+        assert all(leaf.grad.isfinite().all() for leaf in leaves)
+
+
+def test_what_is_hidden_has_no_gradient():
+    """Behind a stack through which nothing is seen; opacities of 0 and 1 have finite ones."""
+    count = 12
+    means, cov = torch.tensor([[25.0, 18.0]]).repeat(count, 1), (400.0 * torch.eye(2)).repeat(count, 1, 1)
+    opacities, values = torch.full((count,), 0.99), torch.rand(count, 3)
+    cov[-1] = 9.0 * torch.eye(2)  # small, in the middle of the others, the last
+    opacities[0], opacities[1] = 0.0, 1.0
+    weights = torch.ones(*SIZE, 3), torch.ones(SIZE)
+    for function in (composite_dense, composite_tiles):
+        _, grads = gradients(function, (means, cov, opacities, values), weights)
+        assert all(grad.isfinite().all() for grad in grads)
+        assert not any(grad[-1].any() for grad in grads)
+
+
 def test_nothing_is_seen_of_nothing():
     """No Gaussians, faint ones, ones outside."""
     means, cov, opacities, values = splats(5)

@@ -81,10 +81,11 @@ def test_pictures_are_learnt(pictures, tmp_path, density):
 def test_a_resumed_run_repeats_the_unbroken_one(pictures, tmp_path, density):
     """To the bit, over the addition of Gaussians."""
     settings = Settings(density=density)
-    adaptive = replace(settings.adaptive, every=5, reset_every=12)
-    settings = replace(settings, adaptive=adaptive, mcmc=replace(settings.mcmc, every=5))
+    adaptive = replace(settings.adaptive, every=5, reset_every=12, stop=1.0)
+    settings = replace(settings, adaptive=adaptive, mcmc=replace(settings.mcmc, every=5, stop=1.0))
     whole, _ = run(pictures, tmp_path, 24, settings)
-    run(pictures, tmp_path, 24, settings, stop=13)
+    half, _ = run(pictures, tmp_path, 24, settings, stop=13)
+    assert (len(half.gaussians) != len(whole.gaussians)) == (density != "none")  # some join after it
     resumed, _ = run(pictures, tmp_path, 24, settings, resume=True)
     for name, values in whole.gaussians.tensors().items():
         assert torch.equal(values, resumed.gaussians.tensors()[name]), name

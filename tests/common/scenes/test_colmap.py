@@ -94,28 +94,44 @@ def test_a_model_without_points_is_read(tmp_path):
     assert colmap_scene(tmp_path).points is None
 
 
+def cut(name, keep):
+    """What cuts a file off after a share of its bytes."""
+
+    def apply(folder, ending):
+        file = folder / f"sparse/0/{name}{ending}"
+        file.write_bytes(file.read_bytes()[: int(keep * file.stat().st_size)])
+
+    return apply
+
+
 @pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
         (lambda f, e: (f / "images" / "view 003.png").unlink(), "not there, but the model names it"),
         (lambda f, e: (f / f"sparse/0/images{e}").unlink(), "holds neither images.bin nor images.txt"),
-        (
-            lambda f, e: (f / f"sparse/0/cameras{e}").write_bytes(b"\1\0\0\0\0\0\0\0word"),
-            "damaged, or not a file of COLMAP",
-        ),
-        (lambda f, e: (f / f"sparse/0/images{e}").write_bytes((f / f"sparse/0/images{e}").read_bytes()[:-200]), ""),
+        (lambda f, e: (f / f"sparse/0/cameras{e}").write_bytes(b"\1\0\0\0\0\0\0\0word"), "damaged, or not a file"),
+        (cut("points3D", 0.93), "damaged"),
+        (cut("images", 0.84), "damaged|not there"),
+        (cut("cameras", 0.8), "damaged|wrong values|is not there"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, binary, break_it, words):
-    """In one line; a text that is cut off has fewer views, a binary file is damaged."""
+    """In one line."""
     write(tmp_path, binary)
-    cut = words == ""
     break_it(tmp_path, ".bin" if binary else ".txt")
-    if cut and not binary:
-        return
-    with pytest.raises(UserError, match=words or "damaged"):
+    with pytest.raises(UserError, match=words):
         colmap_scene(tmp_path)
+
+
+@pytest.mark.parametrize(("lens", "words"), [([0.0, 4.0, 3.0], "focal lengths"), ([1e39, 4.0, 3.0], "not finite")])
+def test_lenses_that_cannot_be(tmp_path, lens, words):
+    """Are named; a principal point outside of the picture can be."""
+    write(tmp_path / "bad", False, lenses={**LENSES, 2: ("SIMPLE_PINHOLE", 8, 6, lens)})
+    with pytest.raises(UserError, match=words):
+        colmap_scene(tmp_path / "bad")
+    write(tmp_path / "good", False, lenses={**LENSES, 2: ("SIMPLE_PINHOLE", 8, 6, [9.0, -4.0, 3.0])})
+    assert len(colmap_scene(tmp_path / "good").cameras) == 10
 
 
 @pytest.mark.parametrize("binary", [False, True])
