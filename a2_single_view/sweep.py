@@ -19,8 +19,7 @@ def is_scored(folder: Path, train: Sequence[str]) -> bool:
     run = folder / "run.json"
     if not run.is_file() or not (folder / "eval" / "metrics.json").is_file():
         return False
-    made, asked = json.loads(run.read_text())["arguments"], vars(train_model.parser().parse_args(train))
-    asked["max_iter"] = asked["max_iter"] or train_model.MAX_ITER[asked["type"]]
+    made, asked = json.loads(run.read_text())["arguments"], vars(train_model.parse(train))
     return all(made.get(key) == value for key, value in asked.items())
 
 

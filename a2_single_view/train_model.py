@@ -154,9 +154,7 @@ def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train one decoder; leave its checkpoint and the history of its losses."""
     started = time.time()
-    args = parser().parse_args(argv)
-    args.max_iter = args.max_iter or MAX_ITER[args.type]
-    args.lr = args.lr or LEARNING_RATE[args.type]
+    args = parse(argv)
     device = resolve_device(args.device)
     folder = make_folder(Path(args.output_dir) / (args.exp_name or args.type), "--output_dir")
     shapes = load_shapes(tuple(args.classes), args.data_dir, args.skip_bad)["train"]
@@ -169,6 +167,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_metrics(folder, metrics)
     write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=shapes.source)
     print(f"{folder / CHECKPOINT}: {steps.step} steps in {steps.seconds:.0f} s")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The flags, with the defaults that depend on the type."""
+    args = parser().parse_args(argv)
+    args.max_iter = args.max_iter or MAX_ITER[args.type]
+    args.lr = args.lr or LEARNING_RATE[args.type]
+    return args
 
 
 def parser() -> ArgumentParser:
