@@ -130,7 +130,8 @@ def _composite_band(
     inverse = invert_cov_2D(cov_2D)
     conics = torch.stack((inverse[:, 0, 0], inverse[:, 0, 1], inverse[:, 1, 1]), 1)
     pairs = find_pairs(means_2D, cov_2D, conics, opacities, img_size)
-    packed = torch.cat((means_2D, conics, opacities[:, None].clamp(min=MIN_ALPHA).log(), values), 1)[pairs.gaussian]
+    packed = torch.cat((means_2D, conics, opacities[:, None].clamp(min=MIN_ALPHA).log(), values), 1)
+    packed = packed.index_select(0, pairs.gaussian)  # whose gradient is added in order: the same each time
     coefficients = _coefficients(packed[:, :6], pairs)
     out, T = _Composite.apply(coefficients, packed[:, 6:], pairs.start, pairs.count)
 

@@ -171,7 +171,7 @@ def test_pictures_that_do_not_fit(tmp_path, monkeypatch):
         with pytest.raises(UserError, match="1.png: not a picture that can be read"):
             transforms_scene(folder)
     broken.write_bytes(whole)
-    monkeypatch.setattr("common.scenes.transforms_json.MOST_PIXELS", 95)
+    monkeypatch.setattr("common.scenes.pictures.MOST_PIXELS", 95)
     with pytest.raises(UserError, match="more pixels than are read; make them smaller"):
         transforms_scene(folder)
 
