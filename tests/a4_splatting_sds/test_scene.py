@@ -36,6 +36,8 @@ def one(mean, scale=0.05, opacity=4.0, colour=(0.9, 0.4, 0.1)):
 def test_fast_equals_reference(isotropic):
     """Colour, depth, silhouette, and the gradient of every parameter."""
     gaussians, results = scene(80, 2, isotropic), []
+    with torch.no_grad():  # short ones have gradients so long that rounding hides the others
+        gaussians.quats.copy_(torch.nn.functional.normalize(gaussians.quats, dim=1))
     for name in ("fast", "reference"):
         gaussians.zero_grad(set_to_none=True)
         seen = render(gaussians, camera(), torch.tensor([0.2, 0.5, 0.9]), rasterizer_of(name, per_splat=30))
@@ -44,7 +46,7 @@ def test_fast_equals_reference(isotropic):
         results.append([seen.image.detach(), seen.depth.detach(), seen.mask.detach(), *slopes])
     assert len(results[0]) == (8 if isotropic else 9)
     for own, true in zip(*results, strict=True):
-        torch.testing.assert_close(own, true, atol=2e-5 * float(true.abs().max()), rtol=1e-4)
+        torch.testing.assert_close(own, true, atol=1e-5 * float(true.abs().max()), rtol=1e-4)
 
 
 @pytest.mark.parametrize("num_mini_batches", [1, 3, 90])
