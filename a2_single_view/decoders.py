@@ -108,28 +108,39 @@ class MeshDecoder(nn.Module):
 
 
 class ImplicitDecoder(nn.Module):
-    """Whether places are inside: a network over coordinates whose layers the image scales and shifts.
+    """Whether places are inside: a network over coordinates that the image modulates and a grid of features informs.
 
-    Mescheder et al., Occupancy Networks, CVPR 2019, with feature-wise modulation (Perez et al., AAAI 2018).
+    Mescheder et al., Occupancy Networks, CVPR 2019; features at places from a grid as in Peng et al., Convolutional
+    Occupancy Networks, ECCV 2020, of a linear basis here; modulation as in Perez et al., AAAI 2018.
     """
 
-    def __init__(self, hidden: int = 128, layers: int = 4, waves: int = 4):
+    def __init__(self, channels: int = 8, side: int = 16, hidden: int = 64, layers: int = 2, waves: int = 3):
         super().__init__()
-        self.waves = waves
-        self.first = nn.Linear(3 + 6 * waves, hidden)
+        self.waves, self.shape = waves, (channels, side, side, side)
+        self.hidden = nn.Sequential(nn.Linear(FEATURES, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU())
+        self.grid = nn.Linear(256, channels * side**3)
+        self.modulate = nn.Linear(256, 2 * hidden * layers)
+        self.first = nn.Linear(channels + 3 + 6 * waves, hidden)
         self.layers = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
-        self.modulate = nn.Sequential(nn.Linear(FEATURES, 256), nn.ReLU(), nn.Linear(256, 2 * hidden * layers))
         self.last = nn.Linear(hidden, 1)
+        with torch.no_grad():
+            self.grid.weight.mul_(0.3)
+            self.last.bias.fill_(-2.0)  # begin with few places inside, as few are
 
     def forward(self, features: Tensor, places: Tensor) -> Tensor:
         """Logits (B, N) at places (B, N, 3) of features (B, 512)."""
+        hidden = self.hidden(features)
+        grid = self.grid(hidden).view(-1, *self.shape)
+        # grid_sample's x runs along the last dimension: the grid is by z, y, x.
+        at = functional.grid_sample(grid, 2.0 * places[:, :, None, None], padding_mode="border", align_corners=False)
+        near = at[..., 0, 0].transpose(1, 2)
         angles = torch.pi * 2 ** torch.arange(self.waves, device=places.device) * places[..., None]
-        x = self.first(torch.cat((places, angles.sin().flatten(2), angles.cos().flatten(2)), 2))
-        scales = self.modulate(features).view(len(features), 1, len(self.layers), 2, -1).unbind(2)
+        x = self.first(torch.cat((near, places, angles.sin().flatten(2), angles.cos().flatten(2)), 2))
+        scales = self.modulate(hidden).view(len(features), 1, len(self.layers), 2, -1).unbind(2)
         for layer, scale in zip(self.layers, scales, strict=True):
             y = layer(functional.relu(x))
             x = x + y * (1.0 + scale[:, :, 0]) + scale[:, :, 1]
-        return self.last(functional.relu(x))[..., 0]
+        return self.last(functional.relu(x))[..., 0] + near[..., 0]
 
 
 class ParametricDecoder(nn.Module):

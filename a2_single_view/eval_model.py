@@ -13,7 +13,7 @@ from a2_single_view.data import load_shapes
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.data.shapes_file import load_file
 from a2_single_view.figures import f1_figure, show
-from a2_single_view.model import TYPES, SingleViewTo3D
+from a2_single_view.model import LEVEL, TYPES, SingleViewTo3D
 from a2_single_view.scores import (
     THRESHOLDS,
     compute_sampling_metrics,
@@ -23,7 +23,15 @@ from a2_single_view.scores import (
 )
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.checkpoint import load_checkpoint, load_weights
-from common.cli import ArgumentParser, UserError, add_common_flags, command, positive_int, resolve_device
+from common.cli import (
+    ArgumentParser,
+    UserError,
+    add_common_flags,
+    command,
+    positive_int,
+    proper_fraction,
+    resolve_device,
+)
 from common.outputs import make_folder, write_metrics, write_run
 from common.p3d import Meshes, sample_points_from_meshes
 from common.training import seed_everything
@@ -56,16 +64,17 @@ def predict(model: SingleViewTo3D, inputs: Tensor) -> list[Tensor | Meshes]:
     """What the model sees in pictures (B, 3, H, W) uint8, or in their features (B, 512).
 
     Returns:
-        Of each logits (R, R, R), points (N, 3), or a mesh.
+        Of each logits (R, R, R) that are 0 at the model's level, points (N, 3), or a mesh.
     """
     features = model.encode(inputs)
     if model.kind == "implicit":
         return [model.occupancy(one[None]) for one in features]
+    if model.kind == "vox":
+        return list(model.decoder(features) - model.level_logit)
     if model.kind == "parametric":
         return list(model.surface(features))
     out = model.decoder(features)
     return list(model.decoder.meshes(out) if model.kind == "mesh" else out)
-
 
 def cloud_of(kind: str, shape: Tensor | Meshes, count: int) -> Tensor | None:
     """Points (1, count, 3) of a predicted shape; None where it is empty."""
@@ -76,16 +85,19 @@ def cloud_of(kind: str, shape: Tensor | Meshes, count: int) -> Tensor | None:
     return sample_points_from_meshes(shape, count)
 
 
-def score(kind: str, shape: Tensor | Meshes, truth: Tensor, voxels: Tensor | None) -> dict[str, float]:
+def score(
+    kind: str, shape: Tensor | Meshes, truth: Tensor, voxels: Tensor | None, level: float = 0.5
+) -> dict[str, float]:
     """Scores of one predicted shape: F1, precision and recall at 5000 and 1000 points, Chamfer, and IoU of voxels.
 
     Args:
         truth: (N, 3) points of the true surface. voxels: (32, 32, 32) bool, of occupancies.
+        level: of `predict`; IoU is always that of voxels which are more likely filled than not.
     """
     row = {}
     if kind in ("vox", "implicit"):
         at = shape if kind == "vox" else torch.nn.functional.avg_pool3d(shape[None], shape.shape[0] // 32)[0]
-        row["voxel_iou"] = float(voxel_iou(at[None], voxels[None]))
+        row["voxel_iou"] = float(voxel_iou(at[None], voxels[None], 1.0 - level))
     for count in N_POINTS:
         cloud = cloud_of(kind, shape, count)
         gt = truth[None, torch.randperm(len(truth))[:count]]
@@ -121,7 +133,7 @@ def evaluate(
             voxels = shapes.voxels(index[part])
             made = predict(model, given)
             for number, shape in enumerate(made):
-                row = score(model.kind, shape.cpu(), truth[number], voxels[number])
+                row = score(model.kind, shape.cpu(), truth[number], voxels[number], model.level)
                 rows.append({"shape": int(index[start + number]), "view": int(view[start + number]), **row})
             progress.update(len(made))
     return rows
@@ -159,6 +171,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     home = Path(args.output_dir) / (args.exp_name or args.type or "vox")
     model, said = load_model(args.checkpoint or home / CHECKPOINT, args.type, args.n_points)
     args.type = said["type"]
+    model.level = args.level or model.level
     folder = make_folder(home / (f"eval_{args.only}" if args.only else "eval"), "--output_dir")
     if args.shapes:
         shapes, folder = (
@@ -212,6 +225,9 @@ def parser() -> ArgumentParser:
     p.add_argument("--views", type=positive_int, default=3, help="of each shape")
     p.add_argument(
         "--shapes", default=None, help="score other shapes: a folder of meshes, or an npz of meshes or voxels"
+    )
+    p.add_argument(
+        "--level", type=proper_fraction, default=None, help=f"of surfaces of vox and implicit (default: {LEVEL})"
     )
     p.add_argument("--only", default=None, help="score this class alone")
     p.add_argument("--split", choices=("val", "test"), default="test", help="which shapes")

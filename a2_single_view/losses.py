@@ -17,7 +17,13 @@ VOXEL_LOSSES = ("bce", "focal", "dice")
 CHAMFER_NORMS = ("l1", "l2")
 
 
-def voxel_loss(voxel_src: Tensor, voxel_tgt: Tensor, positive_weight: float = 1.0, kind: str = "bce") -> Tensor:
+def voxel_loss(
+    voxel_src: Tensor,
+    voxel_tgt: Tensor,
+    positive_weight: float = 1.0,
+    kind: str = "bce",
+    each_weight: Tensor | None = None,
+) -> Tensor:
     """How far predicted occupancies are from the true ones, a mean over voxels.
 
     Args:
@@ -26,6 +32,7 @@ def voxel_loss(voxel_src: Tensor, voxel_tgt: Tensor, positive_weight: float = 1.
         kind: "bce"; "focal", whose voxels weigh (1 - p)^2, p the probability of the truth (Lin et al., ICCV 2017); or
             "dice", 1 minus the Dice coefficient of each shape (the first dimension), added to "bce" (Milletari et al.,
             3DV 2016).
+        each_weight: (...) of every voxel or place besides; all alike otherwise.
 
     Raises:
         ValueError: shapes that differ, an unknown kind.
@@ -38,11 +45,14 @@ def voxel_loss(voxel_src: Tensor, voxel_tgt: Tensor, positive_weight: float = 1.
     weight = voxel_src.new_tensor(positive_weight)
     if kind == "focal":
         each = functional.binary_cross_entropy_with_logits(voxel_src, target, reduction="none")
-        return ((1.0 - torch.exp(-each)).square() * each * torch.where(target > 0, weight, 1.0)).mean()
-    loss = functional.binary_cross_entropy_with_logits(voxel_src, target, pos_weight=weight)
+        each = (1.0 - torch.exp(-each)).square() * each * torch.where(target > 0, weight, 1.0)
+        return (each if each_weight is None else each * each_weight).mean()
+    loss = functional.binary_cross_entropy_with_logits(voxel_src, target, each_weight, pos_weight=weight)
     if kind == "dice":
         p, t = torch.sigmoid(voxel_src).flatten(1), target.flatten(1)
-        loss = loss + 1.0 - ((2 * (p * t).sum(1) + 1.0) / (p.sum(1) + t.sum(1) + 1.0)).mean()
+        each = 1.0 if each_weight is None else each_weight.flatten(1)
+        both, either = (each * p * t).sum(1), (each * (p + t)).sum(1)
+        loss = loss + 1.0 - ((2 * both + 1.0) / (either + 1.0)).mean()
     return loss
 
 

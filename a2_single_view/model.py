@@ -1,5 +1,7 @@
 """One image to a shape: an encoder, and a decoder of one of five kinds."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -17,6 +19,9 @@ from a2_single_view.resnet import ARCHITECTURES
 from common.p3d import Meshes
 
 TYPES = ("vox", "point", "mesh", "implicit", "parametric")
+# How likely a place must be filled to be inside the surface that is drawn and scored: the course's for voxels, for
+# occupancies what scores best on the validation chairs, as Mescheder et al. choose theirs.
+LEVEL = {"vox": 0.5, "implicit": 0.75}
 
 
 class SingleViewTo3D(nn.Module):
@@ -27,11 +32,14 @@ class SingleViewTo3D(nn.Module):
         kind: one of ``TYPES``.
         n_points: of a point decoder's clouds.
         kept: there is no encoder, but features that were kept.
+
+    Attributes:
+        level: how likely a place must be filled to be inside.
     """
 
     def __init__(self, arch: str, kind: str, n_points: int = 5000, kept: bool = False):
         super().__init__()
-        self.kind, self.kept = kind, kept
+        self.kind, self.kept, self.level = kind, kept, LEVEL.get(kind, 0.5)
         self.encoder = nn.Identity() if kept else ARCHITECTURES[arch]()
         makers = {
             "vox": VoxelDecoder,
@@ -54,9 +62,16 @@ class SingleViewTo3D(nn.Module):
         """What the decoder makes of pictures or features, as :meth:`inputs` gives them."""
         return self.decoder(self.encode(inputs), *places)
 
+    @property
+    def level_logit(self) -> float:
+        """The number whose sigmoid is the level."""
+        return math.log(self.level / (1.0 - self.level))
+
     @torch.no_grad()
     def occupancy(self, features: Tensor, resolution: int = 64) -> Tensor:
         """Logits (resolution,) * 3 by x, y, z at the middles of cells of [-1/2, 1/2]^3, of features (1, 512).
+
+        They are 0 at the model's level.
 
         All cells of half that resolution are asked; of the finer ones only those near where occupancy changes, as in
         Mescheder et al., Occupancy Networks, section 3.2. The others have the coarse cell's value.
@@ -72,8 +87,8 @@ class SingleViewTo3D(nn.Module):
         return fine
 
     def _logits(self, features: Tensor, places: Tensor, chunk: int = 32_768) -> Tensor:
-        """Logits (N,) at places (N, 3)."""
-        return torch.cat([self.decoder(features, part[None])[0] for part in places.split(chunk)])
+        """Logits (N,) at places (N, 3), less the level's."""
+        return torch.cat([self.decoder(features, part[None])[0] for part in places.split(chunk)]) - self.level_logit
 
     @torch.no_grad()
     def surface(self, features: Tensor, side: int = 24) -> Meshes:

@@ -107,6 +107,14 @@ def non_negative_float(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text} is not a finite number of at least 0") from None
 
 
+def proper_fraction(text: str) -> float:
+    """argparse type of a number between 0 and 1, neither of them."""
+    value = positive_float(text)
+    if value >= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not below 1")
+    return value
+
+
 def frames_per_second(text: str) -> float:
     """argparse type of a GIF's frames per second: above 0, and at most 50, the most that players honour."""
     value = positive_float(text)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from a2_single_view.data.packed import ShapeViews
+from a2_single_view.data.places import draw_places
 
 Batch = dict[str, Tensor]
-CLOUD, PLACES = 5000, 512  # true points of each shape, and places where its occupancy is asked
+CLOUD, PLACES = 5000, 1024  # true points of each shape, and places where its occupancy is asked
 
 
 class Batches:
@@ -78,7 +79,8 @@ def known(shapes: ShapeViews, kind: str, index: np.ndarray, generator: np.random
     if kind == "vox":
         return {"voxels": shapes.voxels(index)}
     if kind == "implicit":
-        return dict(zip(("places", "inside"), shapes.queries(index, PLACES, generator), strict=True))
+        drawn = draw_places(shapes.voxels(index), PLACES, generator)
+        return dict(zip(("places", "inside", "weights"), drawn, strict=True))
     return {"points": shapes.points(index, CLOUD, generator)}
 
 
@@ -97,4 +99,5 @@ _MIRRORED = {
     "points": _mirror_places,
     "places": _mirror_places,
     "inside": lambda values, flip: values,
+    "weights": lambda values, flip: values,
 }

@@ -12,7 +12,6 @@ from a2_single_view.data.packed import (
     ShapeViews,
     as_png,
     cells_of,
-    draw_queries,
     join,
     pack,
 )
@@ -41,7 +40,6 @@ def make_item(job: tuple[str, int, int]) -> Item:
     family, seed, index = job
     shape, generator = embedded_shape(family, seed, index), np.random.default_rng([seed, index])
     points, _ = shape.sample_surface(POINTS, generator)
-    queries = draw_queries(points, generator)
     verts, faces, _, owner = shape.mesh
     colors = np.float32([part.material.color for part in shape.parts])[owner]
     views = draw_views(generator)
@@ -49,7 +47,7 @@ def make_item(job: tuple[str, int, int]) -> Item:
     # As binvox has it: cells whose middle is inside, and those that the surface cuts.
     dense, _ = shape.sample_surface(SURFACE, generator)
     voxels = shape.occupancy(RESOLUTION, 0.5) | cells_of(dense)
-    return Item(f"{family}_{index:05d}", points, voxels, queries, [as_png(image) for image in images], views)
+    return Item(f"{family}_{index:05d}", points, voxels, [as_png(image) for image in images], views)
 
 
 def load_embedded(

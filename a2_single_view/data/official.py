@@ -24,7 +24,6 @@ from a2_single_view.data.packed import (
     ShapeViews,
     as_png,
     cells_of,
-    draw_queries,
     join,
     pack,
 )
@@ -122,15 +121,12 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     """Everything of one shape; ``job``: the data folder, synset, id, and the views that the split names."""
     root, synset, model, views = Path(job[0]), *job[1:]
     mesh = load_mesh(_mesh_file(root, synset, model))
-    seed = int.from_bytes(hashlib.sha256(model.encode()).digest()[:4])
-    generator = np.random.default_rng(seed)
-    torch.manual_seed(seed)
+    torch.manual_seed(int.from_bytes(hashlib.sha256(model.encode()).digest()[:4]))
     points = sample_points_from_meshes(mesh, POINTS)[0].numpy()
     voxels = voxels_of(root / "r2n2" / "ShapeNetVox32" / synset / model / "model.binvox", mesh.verts_packed().numpy())
-    queries = draw_queries(points, generator)
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)
-    return Item(model, points, voxels, queries, images, cameras)
+    return Item(model, points, voxels, images, cameras)
 
 
 def voxels_of(path: Path, verts: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Shapes seen from 24 sides, packed: pictures, surface points, voxels and places in a few memory-mapped files."""
+"""Shapes seen from 24 sides, packed: pictures, surface points and voxels in a few memory-mapped files."""
 
 import hashlib
 import io
@@ -22,9 +22,7 @@ from common.outputs import require_space, write_json
 from common.p3d import Meshes
 
 RESOLUTION = 32  # of the voxels, which fill the cube [-1/2, 1/2]^3
-POINTS, QUERIES = 10_000, 8192  # kept of each shape: points of its surface, places to ask for its occupancy
-NEAR = 0.03  # half of these places lie so near to the surface, as a standard deviation
-REACH = 0.55  # the others anywhere in the cube of this half side
+POINTS = 10_000  # kept of the surface of each shape
 CHUNK = 10
 SPLITS = ("train", "val", "test")
 FEATURES_FILE = "features.npy"  # of all pictures, where they were kept
@@ -37,14 +35,12 @@ class Item:
     Attributes:
         name: of the shape, within its class.
         points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z.
-        queries: (QUERIES, 3) places to ask for the occupancy, which is that of their cells.
         images: PNG files, one a view. views: (N, 3) azimuth, elevation, degrees; share of the farthest distance.
     """
 
     name: str
     points: np.ndarray
     voxels: np.ndarray
-    queries: np.ndarray
     images: list[bytes]
     views: np.ndarray
 
@@ -56,13 +52,6 @@ def as_png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def draw_queries(points: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Places (QUERIES, 3) float32 to ask for the occupancy: half of them beside the points (N, 3), half anywhere."""
-    half = QUERIES // 2
-    near = points[generator.integers(len(points), size=half)] + generator.normal(0.0, NEAR, (half, 3))
-    return np.concatenate((near, generator.uniform(-REACH, REACH, (QUERIES - half, 3)))).astype(np.float32)
-
-
 def cells_of(points: np.ndarray) -> np.ndarray:
     """Cells (32, 32, 32) bool of [-1/2, 1/2]^3, by x, y, z, that points (N, 3) lie in."""
     cell = np.floor((points + 0.5) * RESOLUTION).astype(int).clip(0, RESOLUTION - 1)
@@ -71,16 +60,9 @@ def cells_of(points: np.ndarray) -> np.ndarray:
     return filled
 
 
-def inside_cells(places: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-    """(N,) bool: which places (N, 3) lie in filled cells."""
-    cell = np.floor((places + 0.5) * RESOLUTION).astype(int)
-    return voxels[tuple(cell.clip(0, RESOLUTION - 1).T)] & ((cell >= 0) & (cell < RESOLUTION)).all(1)
-
-
 ARRAYS = {
     "points": ((POINTS, 3), np.float32),
     "voxels": ((RESOLUTION**3 // 8,), np.uint8),
-    "queries": ((QUERIES, 3), np.float16),
 }
 
 
@@ -129,7 +111,7 @@ def _pack_part(part) -> tuple[int, list[str | None], list[str]]:
                 names.append(None)
                 bad.append(str(error))
                 continue
-            arrays["points"][row], arrays["queries"][row], arrays["views"][row] = item.points, item.queries, item.views
+            arrays["points"][row], arrays["views"][row] = item.points, item.views
             arrays["voxels"][row] = np.packbits(item.voxels)
             for view, image in enumerate(item.images):
                 file.write(image)
@@ -261,18 +243,6 @@ class ShapeViews:
         """Occupancy (N, 32, 32, 32) bool by x, y, z of shapes (N,)."""
         bits = np.unpackbits(self._rows("voxels", index), axis=1)
         return torch.from_numpy(bits.reshape(-1, *(RESOLUTION,) * 3)).bool()
-
-    def queries(self, index: np.ndarray, count: int, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Places (N, count, 3) of shapes (N,) and whether they are inside, (N, count) bool: in filled cells.
-
-        A thin part, whose own inside hardly any place hits, fills whole cells.
-        """
-        picked = generator.integers(QUERIES, size=(len(index), count))
-        places = np.take_along_axis(self._rows("queries", index), picked[..., None], 1)
-        places = places.astype(np.float32)
-        voxels = self.voxels(index).numpy()
-        inside = np.stack([inside_cells(one, cells) for one, cells in zip(places, voxels, strict=True)])
-        return torch.from_numpy(places), torch.from_numpy(inside)
 
 
 def join(parts: Sequence[ShapeViews]) -> ShapeViews:

@@ -20,7 +20,6 @@ from a2_single_view.data.packed import (
     ShapeViews,
     as_png,
     cells_of,
-    draw_queries,
     pack,
 )
 from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
@@ -128,12 +127,11 @@ def make_item(job: tuple[str, int]) -> Item:
     dense = sample_points_from_meshes(mesh, SURFACE)[0].numpy()
     points = dense[:POINTS]
     voxels = solid_cells(dense) if cells is None else cells
-    queries = draw_queries(points, generator)
     views = draw_views(generator)
     faces = mesh.faces_packed()
     colors = torch.tensor(GREY).expand(len(faces), 3)
     images = render_shape(mesh.verts_packed(), faces, colors, views)
-    return Item(f"{file.stem}_{index:04d}", points, voxels, queries, [as_png(i) for i in images], views)
+    return Item(f"{file.stem}_{index:04d}", points, voxels, [as_png(i) for i in images], views)
 
 
 def solid_cells(points: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import torch
 from a2_single_view.data.batches import Batches
 from a2_single_view.data.binvox import read_binvox, write_binvox
 from a2_single_view.data.embedded import embedded_shape, load_embedded, make_item
+from a2_single_view.data.places import draw_places
 from a2_single_view.data.rendering import cameras_of, draw_views, render_shape
 from common.cli import UserError
 from tests.a2_single_view.conftest import COUNTS
@@ -37,23 +38,37 @@ def test_shapes_are_centred_with_a_diagonal_of_1(sets):
         assert np.linalg.norm(high - low) == pytest.approx(1.0)
 
 
-def test_points_voxels_and_places_agree(sets):
-    train, index = sets["train"], np.arange(6)
-    voxels = train.voxels(index)
-    places, inside = train.queries(index, 4000, np.random.default_rng(1))
-    cell = ((places + 0.5) * 32).floor().long().clamp(0, 31)
-    filled = voxels[torch.arange(6)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]]
-    in_cube = (places.abs() < 0.5).all(2)
-    assert torch.equal(inside, filled & in_cube) and not in_cube.all()
+def test_points_and_voxels_agree(sets):
+    train, ticks = sets["train"], (torch.arange(32) + 0.5) / 32 - 0.5
+    middles = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).double()
     for number in range(6):
-        shape = embedded_shape("chair", 0, number)
-        far = shape.sdf(places[number].double()) > 3**0.5 / 32  # no part of such a place's cell is inside
-        assert not filled[number][far].any() and far.any()
-        within = shape.contains(places[number])
-        assert inside[number][within].float().mean() > 0.99  # cells that the surface cuts are filled
-        assert within.sum() < inside[number].sum()
-        on = shape.sdf(train.points(np.array([number]), 500, np.random.default_rng(2))[0].double())
-        assert on.abs().max() < 0.02
+        filled, shape = train.voxels(np.array([number]))[0], embedded_shape("chair", 0, number)
+        far = shape.sdf(middles.view(-1, 3)).view(32, 32, 32) > 3**0.5 / 64  # no part of such a cell is inside
+        assert not filled[far].any() and far.any()
+        assert filled[shape.contains(middles.view(-1, 3).float()).view(32, 32, 32)].all()
+        points = train.points(np.array([number]), 500, np.random.default_rng(2))[0]
+        assert shape.sdf(points.double()).abs().max() < 0.02
+        cell = ((points + 0.5) * 32).floor().long().clamp(0, 31)
+        assert filled[tuple(cell.T)].float().mean() > 0.99  # cells that the surface cuts are filled
+
+
+def test_places_are_weighted_as_if_drawn_everywhere_alike():
+    voxels = torch.zeros(2, 32, 32, 32, dtype=torch.bool)
+    voxels[0, 4:9, 20:24, 3] = True
+    voxels[1, 10:14, 5:9, 16:] = True
+    count = 200_000
+    places, inside, weights = draw_places(voxels, count, np.random.default_rng(1))
+    cell = ((places + 0.5) * 32).floor().long()
+    assert torch.equal(inside, voxels[torch.arange(2)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]])
+    filled = voxels.flatten(1).float().mean(1)
+    assert (inside.float().mean(1) > 10 * filled).all()  # places where the shape is are many, and weigh little
+    means = ((torch.ones(count), 1.0), (inside, filled), (places[..., 1], 0.0), (places[..., 0] > 0.2, 0.3))
+    for values, truth in means:
+        weighted = values * weights
+        error = 5 * weighted.std(1) / count**0.5
+        assert ((weighted.mean(1) - truth).abs() < error + 0.01 * 0.3).all()
+    empty = draw_places(torch.zeros(1, 32, 32, 32, dtype=torch.bool), 100, np.random.default_rng(2))
+    assert not empty[1].any() and torch.equal(empty[2], torch.full((1, 100), 2.0))
 
 
 def test_pictures_show_the_shape_where_its_points_are(sets):
@@ -109,7 +124,7 @@ def test_mirrored_batches_are_mirrored_shapes(sets):
         sign = torch.tensor([-1.0, 1.0, 1.0])
         assert torch.equal(point["points"][number], point_["points"][number] * sign)
         assert torch.equal(places["places"][number], places_["places"][number] * sign)
-        assert torch.equal(places["inside"][number], places_["inside"][number])
+        assert all(torch.equal(places[name][number], places_[name][number]) for name in ("inside", "weights"))
 
 
 def test_batches_are_the_same_however_they_are_read(sets):

@@ -1,5 +1,7 @@
 """Decoders: shapes, closed forms at their start, and gradients into every part."""
 
+import math
+
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from a2_single_view.decoders import (
     PointDecoder,
     VoxelDecoder,
 )
+from a2_single_view.eval_model import predict, score
 from a2_single_view.model import TYPES, SingleViewTo3D
 
 
@@ -96,8 +99,21 @@ def test_occupancy_on_a_grid_is_that_at_its_places(monkeypatch):
     grid = model.occupancy(features, 6)
     place = torch.tensor([[(4 + 0.5) / 6, (1 + 0.5) / 6, (5 + 0.5) / 6]]) - 0.5
     coarse = torch.tensor([[(2 + 0.5) / 3, (0 + 0.5) / 3, (2 + 0.5) / 3]]) - 0.5
-    values = [float(model.decoder(features, p[None]).detach()) for p in (place, coarse)]
+    level = math.log(0.75 / 0.25)  # at which the grid is 0
+    values = [float(model.decoder(features, p[None]).detach()) - level for p in (place, coarse)]
     assert min(abs(float(grid[4, 1, 5]) - value) for value in values) < 1e-5
+
+
+def test_predictions_are_0_at_the_level_and_iou_is_taken_where_filled_is_likelier(features):
+    model = SingleViewTo3D("small", "vox", kept=True).eval()
+    features = 100 * features  # logits of both signs
+    logits, model.level = model(features).detach(), 0.2
+    made = torch.stack(predict(model, features))
+    assert torch.equal(made > 0, torch.sigmoid(logits) > 0.2) and 0 < (made > 0).sum() < made.numel()
+    truth = logits[0] > 0
+    points = torch.rand(5000, 3) - 0.5
+    assert score("vox", made[0], points, truth, 0.2)["voxel_iou"] == 1.0
+    assert score("vox", made[0], points, truth)["voxel_iou"] < 1.0
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -25,6 +25,15 @@ def test_voxel_losses_follow_their_formulas():
 
 
 @pytest.mark.parametrize("kind", ["bce", "focal", "dice"])
+def test_a_weight_of_two_is_being_there_twice(kind):
+    logits, truth = noise(3, 8), noise(3, 8, seed=1) > 0
+    weights = torch.tensor([2.0, 1, 1, 2, 0, 1, 1, 0]).expand(3, -1)
+    count = [0, 0, 1, 2, 3, 3, 5, 6]
+    twice = voxel_loss(logits[:, count], truth[:, count], 3.0, kind)
+    torch.testing.assert_close(voxel_loss(logits, truth, 3.0, kind, weights.double()), twice)
+
+
+@pytest.mark.parametrize("kind", ["bce", "focal", "dice"])
 def test_voxel_losses_have_the_right_gradients(kind):
     truth = noise(2, 2, 2, 2, seed=1) > 0
     assert torch.autograd.gradcheck(lambda x: voxel_loss(x, truth, 2.0, kind), noise(2, 2, 2, 2).requires_grad_())
