@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from a2_single_view.data import CLASSES
 from a2_single_view.figures import f1_figure
 from a2_single_view.model import TYPES
 from a2_single_view.train_model import OUTPUT_DIR
@@ -13,17 +14,23 @@ from common.outputs import make_folder, write_json
 COLUMNS = ("f1@0.01", "f1@0.03", "f1@0.05", "f1@0.05_1000_points", "chamfer", "voxel_iou")
 
 
-def read_scores(home: Path, runs: Sequence[str]) -> dict[str, dict[str, float]]:
+def read_scores(home: Path, runs: Sequence[str], only: str | None = None) -> dict[str, dict[str, float]]:
     """The evaluated scores of runs below a folder.
+
+    Args:
+        only: take those of this class alone of runs that were trained on several.
 
     Raises:
         UserError: one of them was not evaluated.
     """
     rows = {}
     for run in runs:
-        path = home / run / "eval" / "metrics.json"
+        trained = json.loads((home / run / "run.json").read_text()) if (home / run / "run.json").is_file() else {}
+        alone = only and trained.get("arguments", {}).get("classes", [only]) != [only]
+        path = home / run / (f"eval_{only}" if alone else "eval") / "metrics.json"
         if not path.is_file():
-            raise UserError(f"{path}: not there; run eval_model --exp_name {run} first")
+            flags = f"--exp_name {run} --only {only}" if alone else f"--exp_name {run}"
+            raise UserError(f"{path}: not there; run eval_model {flags} first")
         rows[run] = json.loads(path.read_text())
     return rows
 
@@ -32,16 +39,17 @@ def read_scores(home: Path, runs: Sequence[str]) -> dict[str, dict[str, float]]:
 def main(argv: Sequence[str] | None = None) -> None:
     """One figure and one table of the scores of evaluated runs."""
     p = ArgumentParser(
-        "Evaluated runs side by side: seconds.", "python -m a2_single_view.compare --runs point point_3c"
+        "Evaluated runs side by side: seconds.", "python -m a2_single_view.compare --runs point point_3c --only chair"
     )
     p.add_argument("--runs", nargs="+", default=None, help="folders below --output_dir (default: the types there are)")
+    p.add_argument("--only", choices=CLASSES, default=None, help="of runs of several classes, score this one")
     add_common_flags(p, OUTPUT_DIR)
     args = p.parse_args(argv)
     home = Path(args.output_dir)
     runs = args.runs or [kind for kind in TYPES if (home / kind / "eval" / "metrics.json").is_file()]
     if not runs:
         raise UserError(f"{home}: holds no evaluated run; run train_model and eval_model first")
-    rows = read_scores(home, runs)
+    rows = read_scores(home, runs, args.only)
     folder = make_folder(home / "compare", "--output_dir")
     f1_figure(folder / "f1.png", rows)
     write_json(folder / "results.json", rows)

@@ -52,8 +52,8 @@ def load_model(path: Path, kind: str | None = None, n_points: int | None = None)
         raise UserError(f"checkpoint {path}: not one of train_model's")
     if kind is not None and said["type"] != kind:
         raise UserError(f"checkpoint {path}: its type is {said['type']}, not {kind}; use --type {said['type']}")
-    if n_points is not None and said["type"] == "point" and said["n_points"] != n_points:
-        raise UserError(f"checkpoint {path}: it predicts {said['n_points']} points; use --n_points {said['n_points']}")
+    if n_points is not None and said["n_points"] != n_points:
+        raise UserError(f"checkpoint {path}: its n_points is {said['n_points']}; use --n_points {said['n_points']}")
     model = SingleViewTo3D(said["arch"], said["type"], said["n_points"], said.get("load_feat", False))
     load_weights(model, contents, path)
     return model.eval(), said
@@ -122,8 +122,7 @@ def evaluate(
 ) -> list[dict[str, float]]:
     """Scores of each of the first ``views`` views of each shape, in that order, and which these are."""
     model = model.to(device).eval()
-    index = np.repeat(np.arange(len(shapes)), views)
-    view = np.tile(np.arange(views), len(shapes))
+    index, view = first_views(shapes, views)
     generator, rows = np.random.default_rng(0), []
     with tqdm(total=len(index), desc=bar, unit="view") as progress:
         for start in range(0, len(index), batch_size):
@@ -137,6 +136,17 @@ def evaluate(
                 rows.append({"shape": int(index[start + number]), "view": int(view[start + number]), **row})
             progress.update(len(made))
     return rows
+
+
+def first_views(shapes: ShapeViews, views: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first ``views`` views of each shape: which shapes (N,) and which of their views (N,).
+
+    Raises:
+        UserError: there are fewer.
+    """
+    if views > shapes.num_views:
+        raise UserError(f"--views {views}: there are {shapes.num_views} of each shape")
+    return np.repeat(np.arange(len(shapes)), views), np.tile(np.arange(views), len(shapes))
 
 
 def summary(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -172,12 +182,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     model, said = load_model(args.checkpoint or home / CHECKPOINT, args.type, args.n_points)
     args.type = said["type"]
     model.level = args.level or model.level
-    folder = make_folder(home / (f"eval_{args.only}" if args.only else "eval"), "--output_dir")
+    if args.load_feat and not model.kept:
+        raise UserError(f"--load_feat: {home} was trained on pictures, not on kept features")
+    about = [args.only, args.split if args.split != "test" else None, args.shapes and f"of_{Path(args.shapes).stem}"]
+    folder = make_folder(home / "_".join(["eval", *filter(None, about)]), "--output_dir")
     if args.shapes:
-        shapes, folder = (
-            load_file(args.shapes, args.data_dir),
-            make_folder(f"{folder}_{Path(args.shapes).stem}", "--output_dir"),
-        )
+        shapes = load_file(args.shapes, args.data_dir, args.skip_bad)
     else:
         shapes = load_shapes(tuple(said["classes"]), args.data_dir, args.skip_bad)[args.split]
         if shapes.fingerprint != said["data"]:
@@ -188,7 +198,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         shapes = shapes.of_class(args.only)
     if not len(shapes):
         raise UserError(f"{shapes.source}: no shape to score")
-    rows = evaluate(model, shapes, args.views, device)
+    if model.kept:
+        shapes.features_of(said.get("features"))
+    rows = evaluate(model, shapes, args.views, device, args.batch_size)
     metrics = summary(rows)
     f1_figure(folder / f"eval_{args.type}.png", {args.type: metrics})
     chosen = [(index, 0) for index in range(0, len(shapes), args.vis_freq)][:MOST_SHOWN]
@@ -220,8 +232,10 @@ def parser() -> ArgumentParser:
     p.add_argument("--load_checkpoint", action="store_true", help="the course's flag; a checkpoint is always loaded")
     p.add_argument("--checkpoint", default=None, help="file (default: train_model's in the experiment's folder)")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")
-    p.add_argument("--n_points", type=positive_int, default=None, help="of a point model (default: the checkpoint's)")
+    p.add_argument("--n_points", type=positive_int, default=None, help="of the model (default: the checkpoint's)")
     p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
+    p.add_argument("--load_feat", action="store_true", help="the model was trained on kept features, see .features")
+    p.add_argument("--batch_size", type=positive_int, default=16, help="images at once")
     p.add_argument("--views", type=positive_int, default=3, help="of each shape")
     p.add_argument(
         "--shapes", default=None, help="score other shapes: a folder of meshes, or an npz of meshes or voxels"

@@ -1,5 +1,6 @@
 """Features of all pictures by one encoder, kept beside them: what ``train_model --load_feat`` trains on."""
 
+import hashlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +10,11 @@ import torch
 from tqdm import tqdm
 
 from a2_single_view.data import CLASSES, load_shapes
-from a2_single_view.data.packed import FEATURES_FILE, Pack
+from a2_single_view.data.packed import ENCODER_FILE, FEATURES_FILE, Pack
 from a2_single_view.eval_model import load_model
 from a2_single_view.resnet import ARCHITECTURES, FEATURES, load_encoder_weights
 from common.cli import ArgumentParser, UserError, add_common_flags, command, positive_int, resolve_device
-from common.outputs import atomic_path
+from common.outputs import atomic_path, write_json
 
 
 @torch.no_grad()
@@ -29,7 +30,16 @@ def keep_features(encoder: torch.nn.Module, pack: Pack, batch_size: int, device:
             features[row, start : start + batch_size] = encoder(images).cpu().numpy()
     with atomic_path(pack.folder / FEATURES_FILE) as temporary:
         np.save(temporary, features)
+    write_json(pack.folder / ENCODER_FILE, {"encoder": fingerprint(encoder)})
     return pack.folder / FEATURES_FILE
+
+
+def fingerprint(encoder: torch.nn.Module) -> str:
+    """Of an encoder's weights."""
+    digest = hashlib.sha256()
+    for value in encoder.state_dict().values():
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 @command

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from a2_single_view.data.embedded import embedded_shape
 from a2_single_view.figures import pictures
-from a2_single_view.losses import chamfer_loss, normal_loss, smoothness_loss, voxel_loss
+from a2_single_view.losses import LAPLACIANS, chamfer_loss, normal_loss, smoothness_loss, voxel_loss
 from a2_single_view.scores import voxel_iou
 from a2_single_view.smoothing import averaged, neighbour_means
 from a2_single_view.train_model import OUTPUT_DIR
@@ -117,7 +117,7 @@ def fit_mesh(args: argparse.Namespace, target: Shape, device: torch.device) -> F
         truth = cloud[:, torch.randperm(cloud.shape[1])[: args.n_points].to(device)]
         return {
             "chamfer": args.w_chamfer * chamfer_loss(sample_points_from_meshes(mesh, args.n_points), truth),
-            "smoothness": args.w_smooth * smoothness_loss(mesh),
+            "smoothness": args.w_smooth * smoothness_loss(mesh, args.laplacian),
             "normals": args.w_normal * normal_loss(mesh),
         }
 
@@ -199,6 +199,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--n_points", type=positive_int, default=2500, help="points of clouds")
     p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
     p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")
+    p.add_argument("--laplacian", choices=LAPLACIANS, default="uniform", help="how a mesh's Laplacian weighs edges")
     p.add_argument("--w_normal", type=non_negative_float, default=0.01, help="weight of a mesh's normals")
     p.add_argument("--num_frames", type=positive_int, default=24, help="frames of the GIF")
     return p

@@ -118,7 +118,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, chosen in (("worst", order[:SHOWN]), ("best", order[-SHOWN:])):
         pairs = [(int(index), 0) for index in chosen]
         show(folder, name, shapes, pairs, [[shape] for shape in made(pairs)], ("image", "truth", args.type))
-    one, two = (shapes.images(np.array([index]), np.array([0])).to(device) for index in (some[0][0], some[2][0]))
+    ends = some[0][0], some[len(some) // 2][0]
+    one, two = (shapes.images(np.array([index]), np.array([0])).to(device) for index in ends)
     way = interpolation(model, one, two, 16)
     save_gif(
         folder / "interpolation.gif", np.concatenate([pictures(shape, [30.0]) for shape in (*way, *way[::-1])]), 10

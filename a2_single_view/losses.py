@@ -15,6 +15,7 @@ from common.p3d import (
 
 VOXEL_LOSSES = ("bce", "focal", "dice")
 CHAMFER_NORMS = ("l1", "l2")
+LAPLACIANS = ("uniform", "cot", "cotcurv")
 
 
 def voxel_loss(

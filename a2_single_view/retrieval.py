@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from a2_single_view.data import load_shapes
 from a2_single_view.data.packed import ShapeViews
-from a2_single_view.eval_model import load_model, score, summary
+from a2_single_view.eval_model import first_views, load_model, score, summary
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.cli import ArgumentParser, add_common_flags, command, positive_int, resolve_device
@@ -32,7 +32,7 @@ FEW = 500  # points of each shape in the search for the nearest
 @torch.no_grad()
 def features_of(model: SingleViewTo3D, shapes: ShapeViews, views: int, device: torch.device) -> Tensor:
     """(N, views, 512) of the first views of each shape, of length 1."""
-    index, view = np.repeat(np.arange(len(shapes)), views), np.tile(np.arange(views), len(shapes))
+    index, view = first_views(shapes, views)
     parts = []
     for start in tqdm(range(0, len(index), 64), desc="features", unit="batch"):
         part = slice(start, start + 64)

@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         train = [*more, *seed, f"--{args.param}", value, *shared, "--exp_name", name]
         if args.again or not is_scored(folder / name, train):
             print(f"== {args.param} = {value}")
-            for main_of, flags_of in ((train_model.main, train), (eval_model.main, [*shared, "--exp_name", name])):
+            (folder / name / "eval" / "metrics.json").unlink(missing_ok=True)  # they would pass for the new run's
+            evaluate = [*shared, "--exp_name", name, *(["--skip_bad"] if "--skip_bad" in more else [])]
+            for main_of, flags_of in ((train_model.main, train), (eval_model.main, evaluate)):
                 code = main_of(flags_of)
                 if code:
                     raise SystemExit(code)

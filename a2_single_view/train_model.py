@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from a2_single_view.data import CLASSES, load_shapes
-from a2_single_view.data.batches import Batch, Batches
+from a2_single_view.data.batches import PLACES, Batch, Batches
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.losses import (
     CHAMFER_NORMS,
+    LAPLACIANS,
     VOXEL_LOSSES,
     chamfer_of_some,
     edge_loss,
@@ -27,6 +27,7 @@ from a2_single_view.resnet import ARCHITECTURES, load_encoder_weights
 from a2_single_view.speed import flops_of, gemm_rate
 from common.cli import (
     ArgumentParser,
+    UserError,
     add_common_flags,
     command,
     non_negative_float,
@@ -45,6 +46,7 @@ CHECKPOINT = "checkpoint.pt"
 # Steps of the plain command: what about a quarter of an hour on two cores allows.
 MAX_ITER = {"vox": 3800, "point": 2200, "mesh": 1400, "implicit": 4200, "parametric": 1700}
 LEARNING_RATE = {"vox": 3e-3, "point": 1e-3, "mesh": 1e-3, "implicit": 2e-3, "parametric": 1e-3}
+N_POINTS = {"point": 5000, "mesh": 1024, "implicit": PLACES, "parametric": 1024}
 SCHEDULE = partial(learning_rate, warmup=0.02)  # a cosine: an early fall costs all types much
 SOME = 512  # points that look for their nearest ones in a step
 
@@ -68,16 +70,16 @@ def losses_of(args: argparse.Namespace, model: SingleViewTo3D) -> Callable[[Batc
             return {"chamfer": cloud(model.decoder(features), batch)}
         if args.type == "parametric":
             patches = model.decoder.patches
-            uv = 2 * torch.rand(patches, 2 * SOME // patches, 2, device=features.device) - 1
+            uv = 2 * torch.rand(patches, -(-args.n_points // patches), 2, device=features.device) - 1
             return {"chamfer": cloud(model.decoder(features, uv), batch)}
         meshes = model.decoder.meshes(model.decoder(features))
         regular = (
-            ("smoothness", args.w_smooth, smoothness_loss),
+            ("smoothness", args.w_smooth, partial(smoothness_loss, method=args.laplacian)),
             ("edges", args.w_edge, edge_loss),
             ("normals", args.w_normal, normal_loss),
         )
         terms = {name: weight * loss(meshes) for name, weight, loss in regular if weight}
-        return {"chamfer": cloud(sample_points_from_meshes(meshes, 2 * SOME), batch), **terms}
+        return {"chamfer": cloud(sample_points_from_meshes(meshes, args.n_points), batch), **terms}
 
     return losses
 
@@ -87,14 +89,22 @@ def train(
 ) -> tuple[SingleViewTo3D, Steps, dict[str, float]]:
     """Train for ``args.max_iter`` steps, or go on from the folder's checkpoint; the model, and how fast it went."""
     seed_everything(args.seed)
+    if args.load_feat and args.encoder_weights:
+        raise UserError("--encoder_weights: with --load_feat there is no encoder; give it to a2_single_view.features")
     model = SingleViewTo3D(args.arch, args.type, args.n_points, args.load_feat)
-    if args.load_feat:
-        shapes.features(np.arange(1), np.zeros(1, int))  # they are there, or this says so
     if args.encoder_weights:
         load_encoder_weights(model.encoder, args.encoder_weights)
     model = model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), args.lr, fused=True)
-    batches = Batches(shapes, args.type, args.batch_size, args.seed, args.num_workers, features=args.load_feat)
+    batches = Batches(
+        shapes,
+        args.type,
+        args.batch_size,
+        args.seed,
+        args.num_workers,
+        features=args.load_feat,
+        places=args.n_points,
+    )
     terms = losses_of(args, model)
 
     def losses(step: int) -> dict[str, Tensor]:
@@ -128,24 +138,24 @@ def train(
 
 def speed_of(steps: Steps, batches: Batches, step: Callable[[], object], device: torch.device) -> dict[str, float]:
     """Steps a second, their arithmetic as a share of the rate of matrix products, and the share of waiting for data."""
-    if not steps.seconds:
+    if not batches.given:
         return {}
     rate = steps.step / steps.seconds
     share = flops_of(step) * rate / gemm_rate(device)
-    return {"steps_per_second": rate, "gemm_share": share, "data_share": batches.waited / steps.seconds}
+    waited = batches.waited / batches.given  # of the steps of this call: others may have come before
+    return {"steps_per_second": rate, "gemm_share": share, "data_share": waited * rate}
 
 
 def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
     """What a checkpoint says of its model, so that evaluation can make it again and a run resume only its own."""
-    loss = {
-        name: getattr(args, name)
-        for name in ("w_chamfer", "w_smooth", "w_edge", "w_normal", "chamfer_norm", "voxel_loss", "positive_weight")
-    }
+    weights = ("w_chamfer", "w_smooth", "w_edge", "w_normal", "positive_weight")
+    loss = {name: getattr(args, name) for name in (*weights, "chamfer_norm", "laplacian", "voxel_loss")}
     return {
         "type": args.type,
         "arch": args.arch,
         "n_points": args.n_points,
         "load_feat": args.load_feat,
+        "features": shapes.features_of() if args.load_feat else None,
         "classes": list(shapes.classes),
         "data": shapes.fingerprint,
         "training": {"lr": args.lr, "batch_size": args.batch_size, "seed": args.seed, **loss},
@@ -176,14 +186,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser().parse_args(argv)
     args.max_iter = args.max_iter or MAX_ITER[args.type]
     args.lr = args.lr or LEARNING_RATE[args.type]
+    if args.n_points and args.type not in N_POINTS:
+        raise UserError(f"--n_points {args.n_points}: --type {args.type} has no points")
+    args.n_points = args.n_points or N_POINTS.get(args.type, 0)
     return args
 
 
 def parser() -> ArgumentParser:
     """The course's flags and ours."""
     p = ArgumentParser(
-        "Learn to predict voxels, points, a mesh, an occupancy or a parametric surface from one image; about a quarter "
-        "of an hour on two cores.",
+        "Learn to predict voxels, points, a mesh, an occupancy or a parametric surface from one image; a quarter "
+        "to half an hour on two cores.",
         "python -m a2_single_view.train_model --type point",
     )
     add_common_flags(p, OUTPUT_DIR)
@@ -197,10 +210,16 @@ def parser() -> ArgumentParser:
     p.add_argument("--max_minutes", type=positive_float, default=None, help="stop after this time")
     p.add_argument("--batch_size", type=positive_int, default=32, help="images a step")
     p.add_argument("--num_workers", type=non_negative_int, default=1, help="threads that read ahead")
-    p.add_argument("--n_points", type=positive_int, default=5000, help="of a predicted cloud")
+    p.add_argument(
+        "--n_points",
+        type=positive_int,
+        default=None,
+        help=f"of a predicted cloud; or a step's, of surfaces, or places of occupancies (default: {N_POINTS})",
+    )
     p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
     p.add_argument("--chamfer_norm", choices=CHAMFER_NORMS, default="l1", help="distances, or their squares")
     p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")
+    p.add_argument("--laplacian", choices=LAPLACIANS, default="uniform", help="how a mesh's Laplacian weighs edges")
     p.add_argument("--w_edge", type=non_negative_float, default=0.0, help="weight of a mesh's edges")
     p.add_argument("--w_normal", type=non_negative_float, default=0.0, help="weight of a mesh's normals")
     p.add_argument("--voxel_loss", choices=VOXEL_LOSSES, default="dice", help="loss of voxels and places")

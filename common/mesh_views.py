@@ -37,7 +37,7 @@ def load_mesh(path: str | Path, device: torch.device | str = "cpu") -> Meshes:
     """One mesh from an obj, ply, off, glb or gltf file, with its texture or in grey.
 
     Raises:
-        UserError: no such file, a file of another kind, damaged, or without a face.
+        UserError: no such file, a file of another kind, damaged, without a face, or with corners that are not finite.
     """
     path = Path(path)
     if path.suffix.lower() not in FORMATS:
@@ -50,6 +50,8 @@ def load_mesh(path: str | Path, device: torch.device | str = "cpu") -> Meshes:
         raise UserError(f"{path}: {error}") from None
     if mesh.isempty():
         raise UserError(f"{path}: holds no face")
+    if not mesh.verts_packed().isfinite().all():
+        raise UserError(f"{path}: holds corners that are not finite")
     return mesh if mesh.textures is not None else painted(mesh, GREY)
 
 

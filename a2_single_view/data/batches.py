@@ -21,6 +21,7 @@ class Batches:
     Args:
         kind: of the decoder, which says what it is told: voxels of "vox", places of "implicit", else points.
         features: give the features that were kept in the pictures' place.
+        places: how many of each shape's are asked for, of "implicit".
         workers: threads that read ahead; 0 reads when asked.
         mirror: half of the views are mirrored, with their shapes.
     """
@@ -34,10 +35,12 @@ class Batches:
         workers: int = 1,
         mirror: bool = True,
         features: bool = False,
+        places: int = PLACES,
     ):
         self.shapes, self.kind, self.batch_size, self.seed = shapes, kind, batch_size, seed
         self.mirror, self.features = mirror and not features, features
-        self.workers, self.ahead, self.waited = workers, {}, 0.0  # seconds
+        self.places, self.workers, self.ahead = places, workers, {}
+        self.given, self.waited = 0, 0.0  # batches, and seconds of waiting for them
         self.pool = ThreadPoolExecutor(workers) if workers else None
 
     def make(self, step: int) -> Batch:
@@ -46,7 +49,7 @@ class Batches:
         index = generator.integers(len(self.shapes), size=self.batch_size)
         view = generator.integers(self.shapes.num_views, size=self.batch_size)
         flip = torch.from_numpy(generator.random(self.batch_size) < 0.5)
-        batch = known(self.shapes, self.kind, index, generator)
+        batch = known(self.shapes, self.kind, index, generator, self.places)
         if self.features:
             return batch | {"inputs": self.shapes.features(index, view)}
         batch["inputs"] = self.shapes.images(index, view)
@@ -57,6 +60,7 @@ class Batches:
         start = time.perf_counter()
         batch = self._next(step)
         self.waited += time.perf_counter() - start
+        self.given += 1
         return batch
 
     def _next(self, step: int) -> Batch:
@@ -74,12 +78,12 @@ class Batches:
             self.pool.shutdown(cancel_futures=True)
 
 
-def known(shapes: ShapeViews, kind: str, index: np.ndarray, generator: np.random.Generator) -> Batch:
+def known(shapes: ShapeViews, kind: str, index: np.ndarray, generator: np.random.Generator, places: int) -> Batch:
     """What a decoder of this kind is told of shapes (B,) in training."""
     if kind == "vox":
         return {"voxels": shapes.voxels(index)}
     if kind == "implicit":
-        drawn = draw_places(shapes.voxels(index), PLACES, generator)
+        drawn = draw_places(shapes.voxels(index), places, generator)
         return dict(zip(("places", "inside", "weights"), drawn, strict=True))
     return {"points": shapes.points(index, CLOUD, generator)}
 

@@ -1,13 +1,13 @@
 """The course's data: R2N2's pictures and voxels of ShapeNet's shapes, packed on first use.
 
 Below the data folder: ``r2n2/ShapeNetRendering/<synset>/<id>/rendering/NN.png`` with ``rendering_metadata.txt``,
-``r2n2/ShapeNetVox32/<synset>/<id>/model.binvox``, ``shapenet/<synset>/<id>/models/model_normalized.obj`` and the splits
-``split_03001627.json`` (chairs) and ``split_3c.json`` (chairs, cars, airplanes): split -> synset -> id -> views.
+``r2n2/ShapeNetVox32/<synset>/<id>/model.binvox`` (or ``ShapeNetVoxels``),
+``shapenet/<synset>/<id>/models/model_normalized.obj`` and the splits ``split_03001627.json`` (chairs) and
+``split_3c.json`` (chairs, cars, airplanes): split -> synset -> id -> views.
 """
 
 import hashlib
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -35,17 +35,27 @@ from common.outputs import data_folder
 from common.p3d import sample_points_from_meshes
 
 SYNSETS = {"chair": "03001627", "car": "02958343", "airplane": "02691156"}
-SPLIT_FILES = {1: "split_03001627.json", 3: "split_3c.json"}  # by how many classes there are
+ONE, THREE = "split_03001627.json", "split_3c.json"
 VERSION = 1
 
 
 def is_there(data_dir: str | None, classes: tuple[str, ...]) -> bool:
-    """Whether the data folder holds the splits of these classes."""
-    return _split_file(data_folder(data_dir), classes).is_file()
+    """Whether the data folder holds the splits of these classes.
+
+    Raises:
+        UserError: it holds shapes, but no split of these classes.
+    """
+    root = data_folder(data_dir)
+    if _split_file(root, classes).is_file():
+        return True
+    if (root / "r2n2").is_dir() or (root / "shapenet").is_dir():
+        raise UserError(f"{root}: holds official shapes, but not {_split_file(root, classes).name}, which splits them")
+    return False
 
 
 def _split_file(root: Path, classes: tuple[str, ...]) -> Path:
-    return root / SPLIT_FILES[1 if tuple(classes) == ("chair",) else 3]
+    """The split of chairs alone where it is enough and there, else that of three classes."""
+    return root / (ONE if tuple(classes) == ("chair",) and (root / ONE).is_file() else THREE)
 
 
 def load_official(
@@ -93,8 +103,8 @@ def _load_class(root: Path, name: str, splits: dict, skip_bad: bool) -> dict[str
         )
     key = hashlib.sha256(repr((VERSION, jobs)).encode()).hexdigest()[:12]
     folder = root / f"single_view_official_{synset}_{key}"
-    if not skip_bad and (folder / DONE).exists() and None in Pack(folder, name, None).done["names"]:
-        shutil.rmtree(folder)  # shapes were left out: now all are wanted, or the first that is bad is an error
+    if not skip_bad and (folder / DONE).exists() and (reasons := Pack(folder, name, None).done["bad"]):
+        raise UserError(f"{reasons[0]}; --skip_bad leaves it out; once it is mended delete {folder}")
     if not (folder / DONE).exists():
         make_once(folder, lambda making: pack(making, jobs, make_item, VIEWS, f"packing {name}s", skip_bad))
     shapes = Pack(folder, name, lambda row: load_mesh(_mesh_file(root, synset, jobs[row][2])))
@@ -108,6 +118,8 @@ def _load_class(root: Path, name: str, splits: dict, skip_bad: bool) -> dict[str
         start += len(models[split])
         where = np.stack((np.zeros_like(rows), rows), 1)
         sets[split] = ShapeViews((shapes,), where, f"{len(rows)} official {name}s of {root}")
+    if not len(sets["train"]) or not len(sets["test"]):
+        raise UserError(f"{root}: no {name} is left to train on, or none to test with; first: {shapes.done['bad'][0]}")
     return sets
 
 
@@ -117,13 +129,19 @@ def _mesh_file(root: Path, synset: str, model: str) -> Path:
     return plain if plain.is_file() and not normalised.is_file() else normalised
 
 
+def _voxel_file(root: Path, synset: str, model: str) -> Path:
+    names = ("ShapeNetVox32", "ShapeNetVoxels")
+    kept, other = (root / "r2n2" / name / synset / model / "model.binvox" for name in names)
+    return other if other.is_file() and not kept.is_file() else kept
+
+
 def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     """Everything of one shape; ``job``: the data folder, synset, id, and the views that the split names."""
     root, synset, model, views = Path(job[0]), *job[1:]
     mesh = load_mesh(_mesh_file(root, synset, model))
     torch.manual_seed(int.from_bytes(hashlib.sha256(model.encode()).digest()[:4]))
     points = sample_points_from_meshes(mesh, POINTS)[0].numpy()
-    voxels = voxels_of(root / "r2n2" / "ShapeNetVox32" / synset / model / "model.binvox", mesh.verts_packed().numpy())
+    voxels = voxels_of(_voxel_file(root, synset, model), mesh.verts_packed().numpy())
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)
     return Item(model, points, voxels, images, cameras)
@@ -132,16 +150,15 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
 def voxels_of(path: Path, verts: np.ndarray) -> np.ndarray:
     """Occupancy (32, 32, 32) bool by x, y, z in the frame of the mesh with corners (V, 3).
 
-    As the course has it the filled cells' box is brought to the mesh's, axis by axis, and then (x, y, z) is taken to
-    (-z, y, -x), how R2N2's voxels lie to ShapeNet's meshes.
+    (x, y, z) is taken to (-z, y, -x), how R2N2's voxels lie to ShapeNet's meshes, and the filled cells' box is brought
+    to the mesh's, axis by axis. (The course does the second first, which moves shapes that are not as wide as deep.)
     """
-    filled = np.argwhere(read_binvox(path)).astype(float)
-    if not len(filled):
+    x, y, z = np.argwhere(read_binvox(path)).astype(float).T
+    if not len(x):
         raise UserError(f"{path}: no cell is filled")
-    low, high = filled.min(0), filled.max(0)
-    share = (filled - low) / np.maximum(high - low, 1.0)
-    x, y, z = (verts.min(0) + share * np.ptp(verts, axis=0)).T
-    return cells_of(np.stack((-z, y, -x), 1))
+    turned = np.stack((-z, y, -x), 1)
+    share = (turned - turned.min(0)) / np.maximum(np.ptp(turned, axis=0), 1.0)
+    return cells_of(verts.min(0) + share * np.ptp(verts, axis=0))
 
 
 def read_views(folder: Path, views: tuple[int, ...]) -> tuple[list[bytes], np.ndarray]:

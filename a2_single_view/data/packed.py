@@ -25,7 +25,7 @@ RESOLUTION = 32  # of the voxels, which fill the cube [-1/2, 1/2]^3
 POINTS = 10_000  # kept of the surface of each shape
 CHUNK = 10
 SPLITS = ("train", "val", "test")
-FEATURES_FILE = "features.npy"  # of all pictures, where they were kept
+FEATURES_FILE, ENCODER_FILE = "features.npy", "features.json"  # of all pictures, where they were kept; of which encoder
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,12 @@ class Pack:
             raise UserError(f"--load_feat: {path} is not there; run python -m a2_single_view.features first")
         return open_npy(path)
 
+    @cached_property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder whose features were kept."""
+        path = self.folder / ENCODER_FILE
+        return json.loads(path.read_text())["encoder"] if path.is_file() else "unknown"
+
     def image(self, row: int, view: int) -> np.ndarray:
         """Picture (H, W, 3) uint8."""
         start, length = self.arrays["places"][row, view]
@@ -228,6 +234,20 @@ class ShapeViews:
         """Features (N, 512) of views (N,) of shapes (N,), as they were kept."""
         rows = [self.packs[p].features[row, v] for (p, row), v in zip(self.where[index], view, strict=True)]
         return torch.from_numpy(np.stack(rows)).float()
+
+    def features_of(self, encoder: str | None = None) -> str:
+        """Fingerprint of the encoder whose features were kept.
+
+        Raises:
+            UserError: none were kept, or not those of ``encoder``.
+        """
+        made = {pack.encoder for pack in self.packs if pack.features is not None}
+        if len(made) > 1 or encoder is not None and made != {encoder}:
+            raise UserError(
+                "--load_feat: the kept features are not those of the encoder that this model was trained on; make them "
+                "again by python -m a2_single_view.features"
+            )
+        return made.pop()
 
     def views(self, index: np.ndarray) -> np.ndarray:
         """Azimuth, elevation (degrees) and share of the farthest distance of all views of shapes (N,): (N, V, 3)."""

@@ -6,6 +6,7 @@ face +z.
 """
 
 import hashlib
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +35,27 @@ VERSION = 1
 SURFACE = 200_000  # points that mark the cells which a mesh's surface cuts
 
 
-def load_file(path: str, data_dir: str | None = None) -> ShapeViews:
+def load_file(path: str, data_dir: str | None = None, skip_bad: bool = False) -> ShapeViews:
     """All shapes of a file or folder, rendered and cached on first use.
+
+    Args:
+        skip_bad: leave out shapes that are none; else the first is an error.
 
     Raises:
         UserError: nothing there, or a file of another kind.
     """
     file = Path(path)
     jobs = [(str(file), index) for index in range(count_shapes(file))]
-    key = hashlib.sha256(repr((VERSION, str(file.resolve()), len(jobs), file.stat().st_mtime_ns)).encode())
+    parts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in (_mesh_files(file) if file.is_dir() else [file])]
+    key = hashlib.sha256(repr((VERSION, str(file.resolve()), parts, skip_bad)).encode())
     folder = data_folder(data_dir) / f"single_view_file_{file.stem}_{key.hexdigest()[:10]}"
     if not (folder / DONE).exists():
-        make_once(folder, lambda making: pack(making, jobs, make_item, VIEWS, f"rendering {file.name}"))
-    rows = np.arange(len(jobs))
+        make_once(folder, lambda making: pack(making, jobs, make_item, VIEWS, f"rendering {file.name}", skip_bad))
     shapes = Pack(folder, "chair", lambda row: read_shape(file, row)[0])
+    rows = np.array([row for row, said in enumerate(shapes.done["names"]) if said is not None], int)
+    if len(rows) < len(jobs):
+        reasons = shapes.done["bad"]
+        print(f"{len(reasons)} of {len(jobs)} shapes are left out, first: {reasons[0]}", file=sys.stderr)
     return ShapeViews((shapes,), np.stack((np.zeros_like(rows), rows), 1), f"{len(rows)} shapes of {file}")
 
 
@@ -73,14 +81,33 @@ def count_shapes(file: Path) -> int:
         count = len(_mesh_files(file))
     elif file.suffix == ".npz" and file.is_file():
         arrays = _arrays(file)
-        if "packed" not in arrays and not {"verts", "faces", "vert_offsets", "face_offsets"} <= set(arrays):
+        if "packed" in arrays:
+            count = _count_voxels(file, arrays["packed"])
+        elif {"verts", "faces", "vert_offsets", "face_offsets"} <= set(arrays):
+            count = _count_meshes(file, arrays)
+        else:
             raise UserError(f"--shapes {file}: holds neither packed voxels nor verts, faces and their offsets")
-        count = len(arrays["packed"]) if "packed" in arrays else len(arrays["vert_offsets"]) - 1
     else:
         raise UserError(f"--shapes {file}: no such folder of meshes or npz file")
     if not count:
         raise UserError(f"--shapes {file}: holds no shape")
     return count
+
+
+def _count_voxels(file: Path, packed: np.ndarray) -> int:
+    if packed.dtype != np.uint8 or packed.ndim != 2 or packed.shape[1] != RESOLUTION**3 // 8:
+        asked = f"(N, {RESOLUTION**3 // 8}) uint8"
+        raise UserError(f"--shapes {file}: packed voxels are {packed.shape} {packed.dtype}, not {asked}")
+    return len(packed)
+
+
+def _count_meshes(file: Path, arrays: dict[str, np.ndarray]) -> int:
+    v, f = arrays["vert_offsets"], arrays["face_offsets"]
+    whole = all(a.dtype.kind in "iu" for a in (v, f, arrays["faces"]))
+    tables = all(arrays[name].ndim == 2 and arrays[name].shape[1] == 3 for name in ("verts", "faces"))
+    if not (whole and tables and v.ndim == f.ndim == 1 and len(v) == len(f)):
+        raise UserError(f"--shapes {file}: verts or faces are not (N, 3), or offsets not as many whole numbers")
+    return len(v) - 1
 
 
 def read_shape(file: Path, index: int) -> tuple[Meshes, np.ndarray | None]:
@@ -97,12 +124,18 @@ def read_shape(file: Path, index: int) -> tuple[Meshes, np.ndarray | None]:
         else:
             v, f = arrays["vert_offsets"], arrays["face_offsets"]
             verts, faces = arrays["verts"][v[index] : v[index + 1]], arrays["faces"][f[index] : f[index + 1]]
+            if not len(verts) or not len(faces):
+                raise UserError(f"--shapes {file}: shape {index} has no face")
+            if not np.isfinite(verts).all() or faces.min() < 0 or faces.max() >= len(verts):
+                raise UserError(f"--shapes {file}: shape {index} has corners that are not finite or not there")
             mesh = Meshes([torch.from_numpy(verts).float()], [torch.from_numpy(faces.astype(np.int64))])
     if mesh.isempty():
         raise UserError(f"--shapes {file}: shape {index} has no face")
     verts = mesh.verts_packed()
     low, high = verts.amin(0), verts.amax(0)
     middle, size = (low + high) / 2, float((high - low).norm())
+    if not 0.0 < size < float("inf"):
+        raise UserError(f"--shapes {file}: shape {index} is of no size")
     mesh = mesh.offset_verts(-middle).scale_verts(1.0 / size)
     cells = None if solid is None else moved_cells(solid, middle.numpy(), size)
     return painted(mesh, GREY) if mesh.textures is None else mesh, cells

@@ -8,15 +8,18 @@ import torch
 from PIL import Image
 
 from a2_single_view import compare, eval_model, features, fit_data, interpret, retrieval, sweep, train_model
+from a2_single_view.data.embedded import embedded_shape
 from a2_single_view.model import TYPES
 from common.checkpoint import load_checkpoint
+from tests.a2_single_view.tree import make_tree, write_obj
 
-SMALL = ("--batch_size", 4, "--max_iter", 6, "--save_freq", 3, "--n_points", 200)
+FEW = ("--batch_size", 4, "--max_iter", 6, "--save_freq", 3)
+SMALL = (*FEW, "--n_points", 200)
 
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_training_and_evaluation(run, metrics, tmp_path, kind):
-    result = run(train_model, "--type", kind, *SMALL)
+    result = run(train_model, "--type", kind, *(FEW if kind == "vox" else SMALL))
     assert (result.code, result.err.count("error")) == (0, 0)
     trained = metrics(kind)
     assert trained["steps"] == 6 and trained["train_loss"] > 0 and trained["parameters"] > 1e5
@@ -70,14 +73,23 @@ def test_training_on_kept_features(run, metrics, tmp_path, data_dir):
         assert run(train_model, "--type", "point", *SMALL, "--load_feat", "--exp_name", "kept").code == 0
         assert metrics("kept")["parameters"] < metrics("plain")["parameters"] - 1e6  # there is no encoder
         flags = ("--type", "point", "--n_points", 200, "--views", 1, "--exp_name", "kept")
-        assert run(eval_model, *flags).code == 0 and metrics("kept/eval")["chamfer"] > 0
+        assert run(eval_model, *flags, "--load_feat").code == 0 and metrics("kept/eval")["chamfer"] > 0
+        result = run(train_model, "--type", "point", *SMALL, "--load_feat", "--encoder_weights", "x.pth")
+        assert result.code == 2 and "there is no encoder" in result.err
+        run(train_model, "--type", "point", *SMALL, "--exp_name", "other", "--seed", 1)
+        run(features, "--checkpoint", tmp_path / "other" / "checkpoint.pt")
+        result = run(eval_model, *flags)
+        assert result.code == 2 and "not those of the encoder" in result.err
+        resumed = run(train_model, "--type", "point", *SMALL, "--load_feat", "--exp_name", "kept", "--resume")
+        assert resumed.code == 2 and "other settings" in resumed.err
     finally:
         kept.unlink()
     result = run(features)
     assert result.code == 2 and "give --encoder_weights or --checkpoint" in result.err
 
 
-def test_looking_into_a_model(run, metrics, tmp_path):
+def test_looking_into_a_model(run, metrics, tmp_path, monkeypatch):
+    monkeypatch.setattr(interpret, "SHOWN", 2)  # of the four test shapes
     run(train_model, "--type", "point", *SMALL)
     assert run(interpret, "--type", "point").code == 0
     folder = tmp_path / "point" / "interpret"
@@ -85,7 +97,7 @@ def test_looking_into_a_model(run, metrics, tmp_path):
         "error.png", "worst.gif", "best.gif", "interpolation.gif", "occlusion.png", "metrics.json",
     }  # fmt: skip
     scores = metrics("point/interpret")
-    assert scores["worst_f1@0.05"] <= scores["best_f1@0.05"]
+    assert scores["worst_f1@0.05"] < scores["best_f1@0.05"]
 
 
 def test_a_sweep(run, tmp_path):
@@ -126,12 +138,20 @@ def test_runs_side_by_side_and_beside_retrieval(run, metrics, tmp_path):
     assert list(rows) == ["blind", "by_features", "oracle", "point", "mesh"]
 
 
-def test_three_classes_scored_on_one(run, metrics):
+def test_three_classes_scored_on_one(run, metrics, tmp_path):
     run(train_model, "--type", "point", *SMALL, "--classes", "chair", "car", "airplane", "--exp_name", "three")
     flags = ("--type", "point", "--n_points", 200, "--views", 1, "--exp_name", "three")
     assert run(eval_model, *flags, "--only", "chair").code == 0
     only = metrics("three/eval_chair")["f1@0.05"]
+    result = run(compare, "--runs", "three", "--only", "chair")
+    rows = json.loads((tmp_path / "compare" / "results.json").read_text())
+    assert result.code == 0 and rows["three"]["f1@0.05"] == only
+    result = run(compare, "--runs", "three")
+    assert result.code == 2 and "run eval_model --exp_name three first" in result.err
     assert run(eval_model, *flags).code == 0 and metrics("three/eval")["f1@0.05"] != only
+    assert run(eval_model, *flags, "--split", "val").code == 0 and metrics("three/eval_val")["f1@0.05"] != only
+    result = run(eval_model, *flags, "--views", 25)
+    assert result.code == 2 and "--views 25: there are 24 of each shape" in result.err
     result = run(eval_model, *flags, "--only", "dog")
     assert result.code == 2 and "trained on chair, car, airplane" in result.err
 
@@ -139,6 +159,7 @@ def test_three_classes_scored_on_one(run, metrics):
 WRONG = [
     (compare, [], "holds no evaluated run"),
     (train_model, ["--type", "cloud"], "invalid choice: 'cloud'"),
+    (train_model, ["--type", "vox", "--n_points", "100"], "--type vox has no points"),
     (train_model, ["--lr", "0"], "0 is not a finite number above 0"),
     (train_model, ["--w_smooth", "-1"], "-1 is not a finite number of at least 0"),
     (train_model, ["--encoder_weights", "none.pth"], "none.pth: no such file"),
@@ -155,12 +176,35 @@ def test_what_is_wrong_is_said_in_one_line(run, module, flags, words):
     assert result.code == 2 and words in result.err.splitlines()[-1] and "Traceback" not in result.err
 
 
+def test_official_data_and_shapes_of_files(run, metrics, tmp_path):
+    root = make_tree(tmp_path / "official")
+    assert run(train_model, "--type", "point", *SMALL, data=root).code == 0
+    flags = ("--type", "point", "--n_points", 200, "--views", 1)
+    result = run(eval_model, *flags, data=root)
+    assert result.code == 0 and "trained on other data" not in result.out
+    meshes = tmp_path / "meshes"
+    meshes.mkdir()
+    for number in range(2):
+        write_obj(meshes / f"{number}.obj", *embedded_shape("chair", 0, number).mesh[:2])
+    (meshes / "2.obj").write_text("v 0 0 0\n")
+    result = run(eval_model, *flags, "--shapes", meshes, data=root)
+    assert result.code == 2 and "2.obj: holds no face" in result.err.splitlines()[-1]
+    result = run(eval_model, *flags, "--shapes", meshes, "--skip_bad", "--level", 0.4, data=root)
+    assert result.code == 0 and "1 of 3 shapes are left out" in result.err
+    assert metrics("point/eval_of_meshes")["chamfer"] > 0
+    for path in root.glob("single_view_official*/*"):  # else what was packed is taken
+        path.unlink()
+    (root / "r2n2" / "ShapeNetVox32" / "03001627" / "bb" / "model.binvox").write_bytes(b"#binvox 1")
+    result = run(train_model, "--type", "point", *SMALL, data=root)
+    assert result.code == 2 and "model.binvox" in result.err.splitlines()[-1] and "Traceback" not in result.err
+
+
 def test_checkpoints_of_other_models_are_refused(run, tmp_path):
     run(train_model, "--type", "point", *SMALL)
     checkpoint = tmp_path / "point" / "checkpoint.pt"
     result = run(eval_model, "--type", "mesh", "--checkpoint", checkpoint)
     assert result.code == 2 and "its type is point, not mesh" in result.err
     result = run(eval_model, "--type", "point", "--n_points", 100)
-    assert result.code == 2 and "it predicts 200 points" in result.err
+    assert result.code == 2 and "its n_points is 200" in result.err
     result = run(train_model, "--type", "point", *SMALL[:-2], "--n_points", 100, "--load_checkpoint")
     assert result.code == 2 and "other settings" in result.err

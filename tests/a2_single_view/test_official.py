@@ -42,12 +42,12 @@ def test_the_official_shapes_are_taken_where_they_are(root):
 def test_voxels_come_into_the_meshs_frame(root):
     shape = embedded_shape("chair", 0, 0)
     path = root / "r2n2" / "ShapeNetVox32" / CHAIR / "aa" / "model.binvox"
-    # With a mesh as wide as it is deep, bringing the boxes together moves nothing sideways.
-    verts = np.argwhere(shape.occupancy(32, 0.5)) / 32 - 0.5
-    made = voxels_of(path, verts[:, [2, 1, 0]] * [-1, 1, -1])
     truth = shape.occupancy(32, 0.5)
-    shifts = [np.roll(truth, shift, (0, 1, 2)) for shift in np.ndindex(3, 3, 3) for shift in (np.array(shift) - 1,)]
-    assert max((made & one).sum() / (made | one).sum() for one in shifts) > 0.95
+    middles = (np.argwhere(truth) + 0.5) / 32 - 0.5
+    assert abs(np.ptp(middles, axis=0)[0] - np.ptp(middles, axis=0)[2]) > 0.02  # not as wide as it is deep
+    assert np.array_equal(voxels_of(path, middles), truth)
+    moved = voxels_of(path, middles + [0.0, 3 / 32, 0.0])
+    assert np.array_equal(moved[:, 3:], truth[:, :-3])
 
 
 def test_three_classes(tmp_path):
@@ -58,6 +58,16 @@ def test_three_classes(tmp_path):
     assert len(cars) == 2
     expected = load_shapes(("chair", "car", "airplane"), str(tmp_path))["test"]
     assert torch.equal(cars.voxels(np.arange(2)), expected.voxels(np.array([2, 3])))
+
+
+def test_chairs_of_the_split_of_three_classes_and_voxels_of_the_other_name(tmp_path):
+    make_tree(tmp_path, ("chair", "car", "airplane"))
+    (tmp_path / "r2n2" / "ShapeNetVox32").rename(tmp_path / "r2n2" / "ShapeNetVoxels")
+    sets = load_shapes(("chair",), str(tmp_path))
+    assert len(sets["train"]) == 2 and "official" in sets["train"].source and sets["train"].voxels(np.arange(2)).any()
+    (tmp_path / "split_3c.json").unlink()
+    with pytest.raises(UserError, match="holds official shapes, but not split_3c.json"):
+        load_shapes(("chair",), str(tmp_path))
 
 
 def damage(root, what):
@@ -107,6 +117,9 @@ def test_what_is_damaged_is_named_or_left_out(root, what, capsys):
     sets = load_shapes(("chair",), str(root), skip_bad=True)
     assert [sets["train"].name(i) for i in range(len(sets["train"]))] == ["aa"] and len(sets["test"]) == 2
     assert "1 of 5 chairs are left out" in capsys.readouterr().err
+    with pytest.raises(UserError, match="skip_bad leaves"):  # what was packed stays
+        load_shapes(("chair",), str(root))
+    assert len(load_shapes(("chair",), str(root), skip_bad=True)["train"]) == 1
 
 
 def test_a_split_that_is_none(root):

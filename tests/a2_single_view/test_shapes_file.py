@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from a2_single_view.data.embedded import embedded_shape
+from a2_single_view.data.packed import cells_of
 from a2_single_view.data.shapes_file import load_file, read_shape
 from common.cli import UserError
 from tests.a2_single_view.tree import write_obj
@@ -55,6 +56,25 @@ def test_meshes_of_an_npz_and_of_a_folder_are_the_same(tmp_path):
     true = embedded_shape("chair", 0, 2).occupancy(32, 0.5)
     made = shapes.voxels(np.array([1]))[0].numpy()
     assert (true & made).sum() / true.sum() > 0.95  # cells that the surface cuts are counted as well
+    cut = cells_of(embedded_shape("chair", 0, 2).sample_surface(100_000, np.random.default_rng(0))[0])
+    assert (made & ~(true | cut)).sum() < 0.05 * made.sum()
+
+
+def test_shapes_that_are_none_are_named_or_left_out(tmp_path, capsys):
+    verts, faces = embedded_shape("chair", 0, 1).mesh[:2]
+    bad = {"none": (verts, faces[:0]), "far": (verts, faces + 9999), "nan": (verts * np.nan, faces)}
+    bad["dot"] = (verts * 0, faces)
+    for name, (wrong, its) in bad.items():
+        path = tmp_path / f"{name}.npz"
+        parts = [(wrong, its), (verts, faces)]
+        ends = [np.cumsum([0, *(len(part[axis]) for part in parts)]) for axis in (0, 1)]
+        corners, all_faces = (np.concatenate([part[axis] for part in parts]) for axis in (0, 1))
+        np.savez(path, verts=np.float32(corners), faces=all_faces, vert_offsets=ends[0], face_offsets=ends[1])
+        with pytest.raises(UserError, match="shape 0 (has|is of)"):
+            load_file(str(path), str(tmp_path))
+    shapes = load_file(str(path), str(tmp_path), skip_bad=True)
+    assert [shapes.name(i) for i in range(len(shapes))] == ["dot_0001"]
+    assert "1 of 2 shapes are left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -64,11 +84,17 @@ def test_meshes_of_an_npz_and_of_a_folder_are_the_same(tmp_path):
         ("bad.npz", "not an npz file"),
         ("other.npz", "holds neither packed voxels nor verts"),
         ("empty", "holds no shape"),
+        ("narrow.npz", r"packed voxels are \(2, 100\) uint8"),
+        ("odd.npz", "not as many whole numbers"),
     ],
 )
 def test_what_is_no_shape_is_refused(tmp_path, name, words):
     (tmp_path / "bad.npz").write_bytes(b"PK nothing")
     np.savez(tmp_path / "other.npz", points=np.zeros(3))
     (tmp_path / "empty").mkdir()
+    np.savez(tmp_path / "narrow.npz", packed=np.zeros((2, 100), np.uint8))
+    ends = np.array([0, 3])
+    square = np.eye(3, dtype=int)
+    np.savez(tmp_path / "odd.npz", verts=1.0 * square, faces=square, vert_offsets=ends, face_offsets=ends[:1])
     with pytest.raises(UserError, match=words):
         load_file(str(tmp_path / name), str(tmp_path))
