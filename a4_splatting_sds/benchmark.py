@@ -16,7 +16,7 @@ from a4_splatting_sds.gaussians import Gaussians
 from a4_splatting_sds.projection import Pinhole
 from a4_splatting_sds.scene import rasterizer_of, render
 from a4_splatting_sds.train import OUTPUT_DIR
-from common.cli import ArgumentParser, add_common_flags, command, resolve_device
+from common.cli import ArgumentParser, UserError, add_common_flags, command, resolve_device
 from common.outputs import atomic_path, make_folder, write_json, write_metrics, write_run
 
 COUNTS, SIZES = (1_000, 10_000, 100_000, 1_000_000), (64, 128, 256, 512, 1024)
@@ -74,7 +74,8 @@ def measure_alone(name: str, count: int, size: int, repeats: int, device: str, b
     flags = ["--one", name, str(count), str(size), str(repeats), str(int(backward)), "--device", device]
     done = subprocess.run([sys.executable, "-m", "a4_splatting_sds.benchmark", *flags], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(done.stderr[-500:])
+        last = done.stderr.strip().splitlines()[-1:] or [f"it ended with {done.returncode}"]
+        raise UserError(f"{name}, {count} Gaussians, {size} pixels: {last[0]}; is there memory enough?")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -93,10 +94,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     by_count = {n: measure_alone("fast", n, AT[1], 3, args.device) for n in COUNTS}
     by_size = {s: measure_alone("fast", AT[0], s, 3, args.device) for s in SIZES}
     rows = {"fast": measure_alone("fast", *AT, 5, args.device)}
-    if not args.skip_reference:
-        rows["reference"] = measure_alone("reference", *AT, 1, args.device)
     view = measure_alone("fast", 100_000, 512, 3, args.device, backward=False)
     _figure(folder / "scaling.png", by_count, by_size)
+    write_json(folder / "results.json", {"by_count": by_count, "by_size": by_size, **rows, "view": view})
+    if not args.skip_reference:  # it takes 20 GB
+        try:
+            rows["reference"] = measure_alone("reference", *AT, 1, args.device)
+        except UserError as error:
+            print(f"the plain form is left out: {error}", file=sys.stderr)
     metrics = {f"{name}_{key}": value for name, row in rows.items() for key, value in row.items()}
     if "reference" in rows:
         metrics["speedup"] = rows["reference"]["seconds"] / rows["fast"]["seconds"]

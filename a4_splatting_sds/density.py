@@ -55,9 +55,9 @@ class SeenGradients(nn.Module):
             self.register_buffer(name, torch.zeros(count, device=device))
 
     @torch.no_grad()
-    def add(self, splats: Splats, camera: Pinhole) -> None:
-        """Count what the backward pass left in ``splats.means_2D.grad``."""
-        half = splats.means_2D.new_tensor([camera.size[1], camera.size[0]]) / 2
+    def add(self, splats: Splats, camera: Pinhole, pictures: int = 1) -> None:
+        """Count what the backward pass left in ``splats.means_2D.grad``, of a loss that is a mean over ``pictures``."""
+        half = pictures * splats.means_2D.new_tensor([camera.size[1], camera.size[0]]) / 2
         lengths = (splats.means_2D.grad * half).norm(dim=1)
         seen = lengths > 0
         self.total.index_add_(0, splats.index[seen], lengths[seen])

@@ -16,6 +16,7 @@ from common.camera_poses import create_surround_cameras
 from common.gif import save_gif
 from common.visualize import add_caption, as_picture, depth_picture
 
+UP = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "minus_y": (0.0, -1.0, 0.0)}
 LENS = 2.4  # focal length of turntables, halves of the shorter side
 
 

@@ -107,6 +107,11 @@ def invert_cov_2D(cov_2D: Tensor) -> Tensor:
     As these hold 0.3 I their determinant is at least 0.3 (trace - 0.3), which is what remains of it where a long thin
     Gaussian's own is lost to rounding.
     """
+    return conics_of(cov_2D)[:, [0, 1, 1, 2]].view(-1, 2, 2).to(cov_2D)
+
+
+def conics_of(cov_2D: Tensor) -> Tensor:
+    """Entries 00, 01, 11 (N, 3) in double precision of what `invert_cov_2D` gives."""
     a, b, c = (x.double() for x in (cov_2D[:, 0, 0], cov_2D[:, 0, 1], cov_2D[:, 1, 1]))
     determinant = torch.maximum(a * c - b * b, BLUR * (a + c - BLUR))
-    return (torch.stack((c, -b, -b, a), 1) / determinant[:, None]).view(-1, 2, 2).to(cov_2D)
+    return torch.stack((c, -b, a), 1) / determinant[:, None]

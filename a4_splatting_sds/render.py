@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from a4_splatting_sds.files import check_ending, load_gaussians, save_gaussians
-from a4_splatting_sds.pictures import around, beside, render_all, save_turntables
+from a4_splatting_sds.pictures import UP, around, beside, render_all, save_turntables
 from a4_splatting_sds.scene import RASTERIZERS, rasterizer_of
 from a4_splatting_sds.spherical_harmonics import MOST_DEGREE
 from a4_splatting_sds.train import BACKGROUNDS, OUTPUT_DIR
@@ -25,7 +25,6 @@ from common.gif import save_gif
 from common.outputs import make_folder, write_metrics, write_run
 
 PRETRAINED = Path(__file__).parent / "pretrained" / "materials.ply"
-UP = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0), "minus_y": (0.0, -1.0, 0.0)}
 
 
 @command

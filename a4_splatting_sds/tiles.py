@@ -15,7 +15,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from a4_splatting_sds.compositing import MAX_ALPHA, MIN_ALPHA, MIN_TRANSMITTANCE
-from a4_splatting_sds.projection import invert_cov_2D
+from a4_splatting_sds.projection import conics_of
 
 TILE = 8  # pixels
 DEPTH, MOST_DEPTH = 16, 256  # Gaussians of a tile composited at a time
@@ -45,7 +45,7 @@ def find_pairs(means_2D: Tensor, cov_2D: Tensor, conics: Tensor, opacities: Tens
     """Pairs of Gaussians (N, ...) in order of depth and tiles; their footprint is where alpha is above 1 / 255.
 
     Args:
-        means_2D: (N, 2) pixels. cov_2D: (N, 2, 2). conics: (N, 3), entries 00, 01, 11 of the inverses.
+        means_2D: (N, 2) pixels. cov_2D: (N, 2, 2). conics: (N, 3), entries 00, 01, 11 of the inverses, float64.
     """
     H, W = size
     grid = -(-H // TILE), -(-W // TILE)
@@ -127,13 +127,13 @@ def _composite_band(
 ) -> tuple[Tensor, Tensor]:
     """`composite_tiles` with all pairs listed at once."""
     H, W = img_size
-    inverse = invert_cov_2D(cov_2D)
-    conics = torch.stack((inverse[:, 0, 0], inverse[:, 0, 1], inverse[:, 1, 1]), 1)
+    conics = conics_of(cov_2D)
     pairs = find_pairs(means_2D, cov_2D, conics, opacities, img_size)
-    packed = torch.cat((means_2D, conics, opacities[:, None].clamp(min=MIN_ALPHA).log(), values), 1)
-    packed = packed.index_select(0, pairs.gaussian)  # whose gradient is added in order: the same each time
-    coefficients = _coefficients(packed[:, :6], pairs)
-    out, T = _Composite.apply(coefficients, packed[:, 6:], pairs.start, pairs.count)
+    packed = torch.cat((means_2D, conics, opacities[:, None].clamp(min=MIN_ALPHA).log()), 1)
+    # Of what is selected so the gradient is added in order: the same each time.
+    packed, values = packed.index_select(0, pairs.gaussian), values.index_select(0, pairs.gaussian)
+    coefficients = _coefficients(packed, pairs).to(values)
+    out, T = _Composite.apply(coefficients, values, pairs.start, pairs.count)
 
     def picture(tiles: Tensor) -> Tensor:
         rows, columns = pairs.grid
@@ -144,7 +144,10 @@ def _composite_band(
 
 
 def _coefficients(packed: Tensor, pairs: Pairs) -> Tensor:
-    """Polynomials (P, 6) of log(alpha), the tile's middle at the origin; see `_monomials`."""
+    """Polynomials (P, 6) of log(alpha), the tile's middle at the origin; see `_monomials`.
+
+    In double precision: far from the middle of a long thin Gaussian large terms nearly cancel.
+    """
     rows = torch.div(pairs.tile, pairs.grid[1], rounding_mode="floor")
     middle = torch.stack((pairs.tile - rows * pairs.grid[1], rows), 1) * TILE + TILE / 2
     dx, dy = (packed[:, :2] - middle).unbind(1)

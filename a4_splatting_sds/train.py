@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from a4_splatting_sds.files import save_gaussians
 from a4_splatting_sds.gaussians import Gaussians
-from a4_splatting_sds.pictures import beside, render_all
+from a4_splatting_sds.pictures import UP, beside, render_all
 from a4_splatting_sds.scene import RASTERIZERS, rasterizer_of
 from a4_splatting_sds.spherical_harmonics import MOST_DEGREE
 from a4_splatting_sds.training import DENSITY, Model, Settings, Trainer, first_gaussians, model_of_checkpoint
@@ -36,9 +37,9 @@ from common.training import seed_everything
 from common.visualize import as_picture
 
 OUTPUT_DIR = "outputs/a4_splatting_sds"
-CHECKPOINT, GAUSSIANS = "checkpoint.pt", "gaussians.ply"
+CHECKPOINT, GAUSSIANS, FILM = "checkpoint.pt", "gaussians.ply", "training_progress.gif"
 BACKGROUNDS = {"black": (0.0, 0.0, 0.0), "white": (1.0, 1.0, 1.0)}
-WATCHED = 5  # views of the film of progress
+WATCHED, LARGEST = 5, 200  # views of the film of progress, and pixels along each side of them
 
 
 def evaluate(gaussians: Gaussians, trainer: Trainer, views: Tensor) -> tuple[dict[str, float], np.ndarray]:
@@ -71,13 +72,15 @@ def train(args: argparse.Namespace, scene: PosedImages, settings: Settings, fold
     viewer = _viewer(args)
 
     def after(steps: Steps) -> dict[str, float] | None:
+        begin = time.perf_counter()
         trainer.after(steps)
+        steps.seconds += time.perf_counter() - begin  # adding and moving Gaussians is training as well
         if steps.step % args.viz_freq and steps.step != args.num_itrs:
             return None
         if viewer:
             viewer.show(model.gaussians, f"after {steps.step} steps")
         scores, made = evaluate(model.gaussians, trainer, watched)
-        frames.append(as_picture(np.concatenate(made, 1)))
+        frames.append(as_small_picture(made))
         return {"train_psnr": scores["psnr"], "num_gaussians": len(model.gaussians)}
 
     try:
@@ -93,8 +96,17 @@ def train(args: argparse.Namespace, scene: PosedImages, settings: Settings, fold
     finally:
         if viewer:
             viewer.stop()
-    truth = as_picture(np.concatenate(trainer.images[watched].cpu().numpy(), 1))
+    truth = as_small_picture(trainer.images[watched].cpu().numpy())
     return trainer, steps, [np.concatenate((frame, truth), 0) for frame in frames]
+
+
+def as_small_picture(views: np.ndarray) -> np.ndarray:
+    """Views (N, H, W, 3) in [0, 1] side by side as uint8, each at most ``LARGEST`` pixels wide and high."""
+    H, W = views.shape[1:3]
+    share = min(1.0, LARGEST / max(H, W))
+    size = (max(1, round(W * share)), max(1, round(H * share)))
+    pictures = [Image.fromarray(as_picture(view)).resize(size, Image.Resampling.BOX) for view in views]
+    return np.concatenate([np.asarray(picture) for picture in pictures], 1)
 
 
 def _viewer(args: argparse.Namespace):
@@ -103,7 +115,7 @@ def _viewer(args: argparse.Namespace):
         return None
     from a4_splatting_sds.view import Viewer
 
-    viewer = Viewer(args.view_port)
+    viewer = Viewer(args.view_port, up=args.up)
     print(f"watch at {viewer.address}", flush=True)
     return viewer
 
@@ -113,7 +125,7 @@ def description(args: argparse.Namespace, scene: PosedImages) -> dict:
     names = [f.name for f in fields(Settings) if f.name not in ("adaptive", "mcmc", "background")]
     said = {name: getattr(args, name) for name in names if hasattr(args, name)}
     more = ("init", "num_gaussians", "image_size", "isotropic", "sh_degree", "background", "max_gaussians", "seed")
-    return {"scene": scene.name, "views": len(scene.images), **said, **{name: getattr(args, name) for name in more}}
+    return {"scene": scene.name, "data": scene.fingerprint(), **said, **{name: getattr(args, name) for name in more}}
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -146,25 +158,30 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     """The command with its flags read; its metrics."""
     started = time.time()
     device = resolve_device(args.device)
-    size = None if args.image_size is None else (args.image_size, args.image_size)
-    scene = load_scene(args.data_path, size, args.data_dir)
+    scene = load_scene(args.data_path, args.image_size, args.data_dir)
     folder = make_folder(Path(args.output_dir) / (args.exp_name or f"train_{scene.name}"), "--output_dir")
     trainer, steps, frames = train(args, scene, settings_of(args), folder, device)
     gaussians = trainer.model.gaussians
     save_gaussians(folder / GAUSSIANS, gaussians)
-    if frames:
-        save_gif(folder / "training_progress.gif", np.stack(frames), 8)
     metrics, shown = evaluate(gaussians, trainer, scene.split["test"])
-    truth = trainer.images[scene.split["test"]].cpu().numpy()
-    save_gif(folder / "training_final_renders.gif", beside({"held out": truth, "Gaussians": shown}), 2)
     metrics |= {"num_gaussians": len(gaussians), "steps": steps.step, "training_seconds": steps.seconds}
     metrics["seconds"] = time.time() - started
     write_json(folder / "history.json", {"steps": steps.history})
     write_metrics(folder, metrics)
     write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=scene.source)
+    if frames:
+        save_gif(folder / film_name(args.resume, folder), np.stack(frames), 8)
+    truth = trainer.images[scene.split["test"]].cpu().numpy()
+    save_gif(folder / "training_final_renders.gif", beside({"held out": truth, "Gaussians": shown}), 2)
     print(f"held-out views: PSNR {metrics['psnr']:.2f}, SSIM {metrics['ssim']:.4f}, {len(gaussians)} Gaussians")
     print(f"{folder / GAUSSIANS}: {steps.step} steps in {steps.seconds:.0f} s")
     return metrics
+
+
+def film_name(resumed: bool, folder: Path) -> str:
+    """Of the film of progress; one that shows how a run began is kept when the run goes on."""
+    kept = resumed and (folder / FILM).exists()
+    return f"{Path(FILM).stem}_resumed.gif" if kept else FILM
 
 
 def parser(
@@ -178,7 +195,7 @@ def parser(
     p.add_argument(
         "--data_path", default="lego", help="lego, materials, or a folder: imgs and poses, transforms.json, or COLMAP's"
     )
-    p.add_argument("--image_size", type=positive_int, default=None, help="of the procedural scenes, pixels")
+    p.add_argument("--image_size", type=positive_int, default=None, help="the shorter side of pictures, pixels")
     p.add_argument("--gaussians_per_splat", type=positive_int, default=2048, help="at once, of --rasterizer reference")
     p.add_argument("--rasterizer", choices=RASTERIZERS, default="fast", help="what composites")
     p.add_argument("--num_itrs", type=positive_int, default=1000, help="steps")
@@ -187,9 +204,9 @@ def parser(
     p.add_argument("--viz_freq", type=positive_int, default=50, help="steps between frames of the film of progress")
     p.add_argument("--init", choices=("points", "random"), default="random", help="where Gaussians begin")
     p.add_argument(
-        "--num_gaussians", type=positive_int, default=None, help="to begin with (default: all points, 10000)"
+        "--num_gaussians", type=positive_int, default=None, help="to begin with, at most (default: all points, 10000)"
     )
-    p.add_argument("--max_gaussians", type=positive_int, default=50_000, help="with --density")
+    p.add_argument("--max_gaussians", type=positive_int, default=50_000, help="to which --density lets them grow")
     p.add_argument("--isotropic", action="store_true", help="one scale for all axes")
     p.add_argument("--sh_degree", type=int, choices=range(MOST_DEGREE + 1), default=0, help="of colours by direction")
     p.add_argument("--density", choices=DENSITY, default="none", help="how Gaussians are added and removed")
@@ -204,6 +221,7 @@ def parser(
     p.add_argument(
         "--view_port", type=positive_int, default=None, help="watch the training in the browser at this port"
     )
+    p.add_argument("--up", choices=UP, default="z", help="which way is up, on that page")
     p.add_argument("--resume", "--load_checkpoint", action="store_true", help="go on from this run's checkpoint")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: train_ and the scene)")
     return p

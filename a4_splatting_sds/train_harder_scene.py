@@ -10,7 +10,7 @@ from PIL import Image
 
 from a4_splatting_sds import train
 from common.cli import ArgumentParser, UserError, command
-from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.outputs import atomic_path, make_folder, write_json, write_metrics, write_run
 from common.visualize import add_caption, save_png
 
 # The course's starting point: round Gaussians of which none is added, absolute errors alone.
@@ -25,7 +25,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     for name in ("exp_name", *sorted(PLAIN | IMPROVED)):
         if getattr(args, name) != parser().get_default(name):
-            raise UserError(f"--{name} differs between the two ways here; use python -m a4_splatting_sds.train")
+            flag = "fixed_background" if name == "random_background" else name
+            raise UserError(f"--{flag} differs between the two ways here; use python -m a4_splatting_sds.train")
     folder = make_folder(Path(args.output_dir) / "harder", "--output_dir")
     rows, shown = {}, []
     for name, way in (("plain", PLAIN), ("improved", IMPROVED)):
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, row in rows.items():
         cells = f"{row['psnr']:.2f} | {row['ssim']:.3f} | {row['num_gaussians']} | {row['training_seconds']:.0f}"
         lines.append(f"| {name} | {cells} |")
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    with atomic_path(folder / "table.md") as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     write_json(folder / "results.json", rows)
     metrics = {f"{name}_{key}": row[key] for name, row in rows.items() for key in ("psnr", "ssim")}

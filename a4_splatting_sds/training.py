@@ -129,7 +129,9 @@ def box_of(scene: PosedImages) -> Tensor:
     if scene.bounds is not None:
         return scene.bounds
     if scene.points is not None:
-        return torch.stack((scene.points[:, :3].amin(0), scene.points[:, :3].amax(0)))
+        # Some points of photographs lie far away from all others: they do not count.
+        low, high = scene.points[:, :3].quantile(torch.tensor([0.01, 0.99]), 0)
+        return torch.stack((low - 0.05 * (high - low), high + 0.05 * (high - low)))
     places = scene.cameras.get_camera_center()
     ahead = scene.cameras.R[:, :, 2]
     # The point nearest to all lines of sight.
@@ -209,7 +211,7 @@ class Trainer:
             if share > control.stop:
                 return
             for picture, camera in self.shown:
-                self.model.gradients.add(picture.splats, camera)
+                self.model.gradients.add(picture.splats, camera, len(self.shown))
             if share >= control.start and steps.step % control.every == 0:
                 densify(gaussians, optimizer, self.model.gradients, control, self.extent)
             if steps.step % control.reset_every == 0:

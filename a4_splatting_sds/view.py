@@ -9,8 +9,9 @@ import torch
 
 from a4_splatting_sds.files import file_bytes, load_gaussians
 from a4_splatting_sds.gaussians import Gaussians
+from a4_splatting_sds.pictures import UP
 from a4_splatting_sds.projection import compute_cov_3D
-from a4_splatting_sds.render import PRETRAINED, UP
+from a4_splatting_sds.render import PRETRAINED
 from a4_splatting_sds.spherical_harmonics import C0
 from common.cli import ArgumentParser, UserError, command, positive_float, positive_int
 

@@ -70,17 +70,20 @@ def optimise(
 
     Raises:
         UserError: a term that is not finite (the last checkpoint stays as it is); nothing to resume, or of another run.
-        KeyboardInterrupt: Ctrl-C or SIGTERM, after the current step was saved.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after the current step was saved; the second time at once, and the last
+            checkpoint stays as it is.
     """
     steps = _restore(run, checkpoint) if resume else Steps()
     rates = [group.setdefault("peak", group["lr"]) for group in run.optimizer.param_groups]
     progress = tqdm(total=num_steps, initial=steps.step, desc=bar, unit="step", mininterval=0.5)
     run.module.train()
-    saved = time.monotonic()
+    saved, whole = time.monotonic(), False
     try:
         with progress, Interrupt() as interrupt:
             while steps.step < num_steps and not (max_minutes and steps.seconds > 60 * max_minutes):
+                whole = True
                 interrupt.check()
+                whole = False
                 begin = time.perf_counter()
                 total = _step(run, rates, steps.step, num_steps, checkpoint)
                 steps.step += 1
@@ -96,7 +99,7 @@ def optimise(
                     _save(run, steps, checkpoint)
                     saved = time.monotonic()
     except KeyboardInterrupt:
-        if checkpoint is None:
+        if checkpoint is None or not whole:  # a second Ctrl-C: in the midst of a step nothing fits together
             raise
         _save(run, steps, checkpoint)
         saved = f"steps 1 to {steps.step} are saved in {checkpoint}"
@@ -130,7 +133,7 @@ def _step(run: Optimisation, rates: list[float], step: int, num_steps: int, chec
 def _not_finite(what: str, checkpoint: Path | None) -> UserError:
     kept = f"the checkpoint {checkpoint} is kept" if checkpoint and checkpoint.exists() else "nothing was saved yet"
     what = what if "not finite" in what else f"{what} is not finite"
-    return UserError(f"{what}; {kept}; start again with a lower training.lr")
+    return UserError(f"{what}; {kept}; start again with lower learning rates")
 
 
 def _save(run: Optimisation, steps: Steps, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def colmap_scene(path: Path) -> PosedImages:
     cameras = cameras_from_colmap(poses[:, :4], poses[:, 4:], K, size)
     held_out = torch.arange(len(views)) % HELD_OUT == 0
     split = {"train": (~held_out).nonzero()[:, 0], "val": torch.arange(0), "test": held_out.nonzero()[:, 0]}
-    return PosedImages(path.name, images, cameras, split, alpha, points=_points(folder), source=str(path))
+    return PosedImages(path.resolve().name, images, cameras, split, alpha, points=_points(folder), source=str(path))
 
 
 def _model_folder(path: Path) -> Path | None:
@@ -117,7 +118,10 @@ def _text_cameras(lines: list[str]) -> Iterator:
 
 
 def _text_images(lines: list[str]) -> Iterator:
-    for line in lines[::2]:  # each is followed by the points seen in it, a line that may be empty
+    for line, seen in zip_longest(lines[::2], lines[1::2], fillvalue=""):
+        # Each is followed by the points seen in it, a line that may be empty.
+        if len(seen.split()) % 3:
+            raise ValueError(f"not the points of an image, three numbers each: {seen[:40]}")
         if line:
             _, *pose, camera, name = line.split(maxsplit=9)
             if len(pose) != 7:

@@ -8,7 +8,7 @@ from common.scenes.posed_images import PosedImages
 SCENES = ("lego", "materials", "fern")
 
 
-def load_scene(name: str, image_size: tuple[int, int] | None, data_dir: str | None = None) -> PosedImages:
+def load_scene(name: str, image_size: tuple[int, int] | int | None, data_dir: str | None = None) -> PosedImages:
     """Posed pictures of a scene.
 
     Args:
@@ -16,7 +16,8 @@ def load_scene(name: str, image_size: tuple[int, int] | None, data_dir: str | No
             holds them, else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio,
             instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), with COLMAP's ``sparse/0``, or with ``imgs`` and
             ``poses`` (assignment 4), by path or in the data folder; or a ``transforms.json`` or official ``.pth`` file.
-        image_size: height and width, pixels, that the pictures are brought to; None leaves them as they are.
+        image_size: height and width, pixels, that the pictures are brought to, or the shorter of both; None leaves them
+            as they are.
 
     Raises:
         UserError: no such scene; files that are damaged or do not fit each other.
@@ -39,11 +40,16 @@ def load_scene(name: str, image_size: tuple[int, int] | None, data_dir: str | No
             scene = colmap_scene(path)
         else:
             scene = transforms_scene(path)
+        if isinstance(image_size, int):
+            shorter = min(scene.image_size)
+            image_size = tuple(round(side * image_size / shorter) for side in scene.image_size)
         return scene if image_size is None else scene.resized(*image_size)
+    if isinstance(image_size, int):
+        image_size = (image_size, image_size)
     if name in RECIPES:
         return procedural_scene(name, image_size or (128, 128), data_dir)
     known = ", ".join(RECIPES)
     raise UserError(
-        f"data.dataset_name {name}: no such scene; it is one of {known}, a folder with transforms.json, sparse/0 or "
+        f"{name}: no such scene; it is one of {known}, a folder with transforms.json, sparse/0 or "
         f"poses (by path, or in {folder}), or a .pth file"
     )

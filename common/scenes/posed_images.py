@@ -1,5 +1,6 @@
 """Photographs with their cameras: what radiance fields, neural surfaces and Gaussians are trained on."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,7 +79,7 @@ class PosedImages:
             return self
         if abs(width * H / W - height) > max(0.5, 0.02 * height):
             raise UserError(
-                f"data.image_size: {width} x {height} is not the shape of {self.name}'s pictures, {W} x {H}; "
+                f"image_size: {width} x {height} is not the shape of {self.name}'s pictures, {W} x {H}; "
                 f"take {width} x {round(width * H / W)}"
             )
 
@@ -90,6 +91,14 @@ class PosedImages:
         alpha = None if self.alpha is None else shrink(self.alpha[..., None])[..., 0]
         cameras = _stretched(self.cameras, (H, W), (height, width))
         return replace(self, images=shrink(self.images), alpha=alpha, cameras=cameras)
+
+    def fingerprint(self) -> str:
+        """Of some pixels of all pictures, and of the cameras."""
+        digest = hashlib.sha256(str(tuple(self.images.shape)).encode())
+        lens = self.cameras
+        for part in (self.images[:, ::7, ::7], lens.R, lens.T, lens.focal_length, lens.principal_point):
+            digest.update(part.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def fewer(self, count: int, seed: int = 0) -> "PosedImages":
         """Only ``count`` of the training views, spread over them at random.

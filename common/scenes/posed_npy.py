@@ -38,11 +38,12 @@ def posed_npy_scene(path: Path) -> PosedImages:
         pixels.append(read_picture(picture))
         check_pixels(pixels, path)
     images, alpha = stacked_pictures(pixels, path)
-    cameras = _cameras(torch.stack([_pose(pose) for pose in poses]), path)
+    cameras = _cameras(torch.stack([_pose(pose) for pose in poses]))
     test = torch.from_numpy(np.linspace(0, len(poses), HELD_OUT + 2).astype(int)[1:-1])
     train = torch.tensor([view for view in range(len(poses)) if view not in set(test.tolist())], dtype=torch.long)
     split = {"train": train, "val": test[:0], "test": test}
-    return PosedImages(path.name, images, cameras, split, alpha, points=_points(path / "points"), source=str(path))
+    name, points = path.resolve().name, _points(path / "points")
+    return PosedImages(name, images, cameras, split, alpha, points=points, source=str(path))
 
 
 def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
@@ -71,7 +72,7 @@ def _pose(file: Path) -> Tensor:
     return torch.cat((R.flatten(), T[0], torch.tensor([COW_FOCAL, COW_FOCAL, 0.0, 0.0])))
 
 
-def _cameras(poses: Tensor, path: Path) -> PerspectiveCameras:
+def _cameras(poses: Tensor) -> PerspectiveCameras:
     R, T, lens = poses[:, :9].view(-1, 3, 3), poses[:, 9:12], poses[:, 12:]
     return PerspectiveCameras(focal_length=lens[:, :2], principal_point=lens[:, 2:], R=R, T=T)
 

@@ -92,7 +92,7 @@ def procedural_scene(name: str, image_size: Size, data_dir: str | None) -> Posed
     recipe = RECIPES[name]
     height, width = image_size
     if recipe.square and height != width:
-        raise UserError(f"data.image_size: the pictures of {name} are square, not {width} x {height}")
+        raise UserError(f"image_size: the pictures of {name} are square, not {width} x {height}")
     cameras, split, start = [], {}, 0
     for number, (part, count) in enumerate((recipe.counts or COUNTS).items()):
         cameras.append(recipe.cameras(count, 1000 + number))

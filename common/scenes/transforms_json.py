@@ -56,7 +56,7 @@ def transforms_scene(path: Path) -> PosedImages:
         for part in (images,) if alpha is None else (images, alpha[..., None]):
             _undistort(part, K, distortion)
     cameras = _cameras(torch.stack(poses), K, images.shape[1:3])
-    name = path.stem if path.suffix else path.name
+    name = path.stem if path.suffix else path.resolve().name
     # NeRF-synthetic's objects are known to lie in this box; of other folders nothing is known.
     known = {"bounds": torch.tensor(SYNTHETIC_BOX), "depth_range": SYNTHETIC_DEPTHS} if several else {}
     return PosedImages(name, images, cameras, split, alpha, source=str(path), **known)

@@ -1,6 +1,7 @@
 """Commands: what they leave, that runs go on, and what they refuse."""
 
 import json
+import socket
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 from a4_splatting_sds import benchmark, render, train, train_harder_scene
 from a4_splatting_sds.files import load_gaussians, save_gaussians
 from a4_splatting_sds.scene import render as render_picture
+from a4_splatting_sds.training import Trainer
+from common.cli import UserError
 from common.image_metrics import psnr
 from tests.a4_splatting_sds.conftest import scene
 from tests.common.scenes.test_posed_npy import write
@@ -44,6 +47,9 @@ def test_training(folder, capsys):
     assert f"PSNR {metrics['psnr']:.2f}" in capsys.readouterr().out
     film = Image.open(out / "training_progress.gif")
     assert (film.n_frames, film.size) == (2, (3 * 32, 48))
+    small = ("--data_path", "scene", "--init", "points", *SMALL, "--image_size", "16", "--exp_name", "small")
+    assert call(train, folder, *small) == 0
+    assert Image.open(folder / "out" / "small" / "training_progress.gif").size == (3 * 21, 32)
     assert Image.open(out / "training_final_renders.gif").n_frames == 5
     before = load_gaussians(out / "gaussians.ply").means
     assert call(train, folder, *flags, "--sh_degree", "1", "--resume") == 0
@@ -53,13 +59,24 @@ def test_training(folder, capsys):
 
 
 @pytest.mark.parametrize("density", ["adaptive", "mcmc"])
-def test_a_run_that_was_stopped_goes_on_to_the_same_gaussians(folder, density):
+def test_a_run_that_was_stopped_goes_on_to_the_same_gaussians(folder, density, monkeypatch):
     """With Gaussians added on the way."""
     flags = ("--data_path", "scene", *SMALL[2:], "--num_itrs", "210", "--viz_freq", "70", "--density", density)
     assert call(train, folder, *flags, "--exp_name", "whole") == 0
-    assert call(train, folder, *flags, "--exp_name", "part", "--max_minutes", "0.02") == 0
-    assert json.loads((folder / "out" / "part" / "metrics.json").read_text())["steps"] < 210
+    after = Trainer.after
+
+    def stop(trainer, steps):
+        after(trainer, steps)
+        steps.seconds = 100.0 if steps.step == 130 else 0.0
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "after", stop)
+        assert call(train, folder, *flags, "--exp_name", "part", "--max_minutes", "1") == 0
+    metrics = json.loads((folder / "out" / "part" / "metrics.json").read_text())
+    assert metrics["steps"] == 130 and metrics["num_gaussians"] != 60
     assert call(train, folder, *flags, "--exp_name", "part", "--resume") == 0
+    films = {file.name for file in (folder / "out" / "part").glob("training_progress*")}
+    assert films == {"training_progress.gif", "training_progress_resumed.gif"}
     one, two = (load_gaussians(folder / "out" / name / "gaussians.ply").tensors() for name in ("whole", "part"))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -89,7 +106,7 @@ def test_rendering(folder):
         (("--data_path", "nowhere"), "no such scene"),
         (("--data_path", "scene", "--num_itrs", "0"), "--num_itrs"),
         (("--data_path", "scene", "--sh_degree", "4"), "--sh_degree"),
-        (("--data_path", "scene", "--rasterizer", "gsplat"), "gsplat"),
+        (("--data_path", "scene", "--rasterizer", "gsplat", "--device", "cpu"), "--rasterizer gsplat: gsplat "),
         (("--data_path", "scene", "--resume"), "no such file"),
         (("--data_path", "scene", "--num_gaussians", "1"), "at least two"),
         (("--data_path", "tiny", "--init", "points"), "at least 11 pixels"),
@@ -130,16 +147,41 @@ def test_a_harder_scene(folder, capsys):
     assert torch.equal(load_gaussians(out / "improved" / "gaussians.ply").means, before)
     assert call(train_harder_scene, folder, *flags, "--isotropic") == 2
     assert "--isotropic differs between the two ways" in capsys.readouterr().err
+    assert call(train_harder_scene, folder, *flags, "--fixed_background") == 2
+    assert "--fixed_background differs between the two ways" in capsys.readouterr().err
+
+
+def test_a_run_of_other_pictures_is_not_gone_on_with(folder, capsys):
+    """Though its folder has the same name and as many views."""
+    flags = ("--init", "points", *SMALL, "--exp_name", "one")
+    assert call(train, folder, "--data_path", "scene", *flags) == 0
+    picture = sorted((folder / "scene" / "imgs").iterdir())[3]
+    Image.new("RGB", (32, 24), (9, 9, 9)).save(picture)
+    assert call(train, folder, "--data_path", "scene", *flags, "--resume") == 2
+    assert "other settings" in capsys.readouterr().err
+
+
+def test_a_training_can_be_watched(folder, capsys):
+    """On a page, while it runs."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    flags = ("--data_path", "scene", "--init", "points", *SMALL, "--view_port", port, "--up", "minus_y")
+    assert call(train, folder, *flags) == 0
+    assert f"watch at http://127.0.0.1:{port}" in capsys.readouterr().out
 
 
 def test_measuring(capsys):
     """Both rasterisers, with and without gradients, in this process and in one of its own."""
     device = torch.device("cpu")
     for name in ("fast", "reference"):
-        row = benchmark.measure(name, 100, 32, 1, device)
-        assert row["seconds"] > 0
-        assert row["megabytes"] >= 0
-    assert benchmark.measure_alone("fast", 100, 32, 1, "cpu", backward=False)["seconds"] > 0
+        assert set(benchmark.measure(name, 100, 32, 1, device)) == {"seconds", "megabytes"}
+    # The plain form holds alphas of all Gaussians at all pixels, and more than ten times that for their gradients.
+    plain, fast = (benchmark.measure_alone(name, 1000, 64, 1, "cpu") for name in ("reference", "fast"))
+    assert 10 * 4e-6 * 1000 * 64**2 < plain["megabytes"] < 100 * 4e-6 * 1000 * 64**2
+    assert fast["megabytes"] < plain["megabytes"] / 4
+    with pytest.raises(UserError, match="nothing, 100 Gaussians, 32 pixels: .*is there memory enough"):
+        benchmark.measure_alone("nothing", 100, 32, 1, "cpu")
     gaussians, cam = benchmark.cloud(500, 64)
     covered = render_picture(gaussians, cam).mask
     assert 0.3 < covered.mean() < 1.0  # the ball fills most of the picture

@@ -156,7 +156,32 @@ def test_faint_ones_move_and_a_few_are_added():
     assert (gaussians.opacities > 0.004).all()
     change = (render(gaussians, camera()).image - before).abs()
     assert change.mean() < 0.1 * before.abs().mean()
-    assert sparseness(gaussians, MonteCarlo()) > 0
+
+
+def test_what_is_not_needed_fades_and_shrinks():
+    """The term by hand, and that its gradients point there."""
+    gaussians = scene(9)
+    opacities, scales = torch.sigmoid(gaussians.opacity_logits), gaussians.log_scales.exp()
+    term = sparseness(gaussians, MonteCarlo(opacity=0.3, scale=0.2))
+    torch.testing.assert_close(term, 0.3 * opacities.mean() + 0.2 * scales.mean())
+    term.backward()
+    assert (gaussians.opacity_logits.grad > 0).all() and (gaussians.log_scales.grad > 0).all()
+
+
+def test_gradients_of_centres_do_not_depend_on_how_many_pictures_a_step_has():
+    """The same view several times pulls as it does once."""
+    totals = []
+    for pictures in (1, 3):
+        gaussians, seen = scene(40), SeenGradients(40)
+        shown = [render(gaussians, camera()) for _ in range(pictures)]
+        for picture in shown:
+            picture.splats.means_2D.retain_grad()
+        torch.stack([picture.image for picture in shown]).square().mean().backward()
+        for picture in shown:
+            seen.add(picture.splats, camera(), pictures)
+        totals.append(seen.total / seen.count.clamp(min=1))
+    assert totals[0].max() > 0
+    torch.testing.assert_close(totals[0], totals[1])
 
 
 def test_only_faint_ones_are_jittered():

@@ -5,11 +5,9 @@ import torch
 
 from a4_splatting_sds import reference
 from a4_splatting_sds.gaussians import Gaussians, gaussians_at, random_gaussians
-from a4_splatting_sds.pictures import around, render_all
+from a4_splatting_sds.pictures import UP, around, render_all
 from a4_splatting_sds.projection import compute_means_2D, to_camera
-from a4_splatting_sds.render import UP
 from a4_splatting_sds.scene import (
-    RASTERIZERS,
     compute_depth_values,
     get_idxs_to_filter_and_sort,
     rasterizer_of,
@@ -127,7 +125,6 @@ def test_names_of_rasterizers():
     """An unknown one is named."""
     with pytest.raises(ValueError, match="fast, reference, gsplat"):
         rasterizer_of("slow")
-    assert set(RASTERIZERS) == {"fast", "reference", "gsplat"}
 
 
 def test_shapes_that_do_not_fit_are_refused():

@@ -143,6 +143,19 @@ def test_a_needle_is_as_thin_as_it_is():
         assert all(leaf.grad.isfinite().all() for leaf in leaves)
 
 
+@pytest.mark.parametrize("sigma", [100.0, 1000.0])
+def test_a_needle_from_far_outside_is_where_it_is(sigma):
+    """Where the terms of the exponent nearly cancel: single precision as double, of the same covariance."""
+    t = torch.tensor([1.0, 0.25]) / 1.0625**0.5
+    cov = (sigma**2 * t[:, None] * t + 0.31 * torch.eye(2))[None]
+    mean = torch.tensor([[25.0, 18.0]]) - 1.5 * sigma * t
+    given = [mean, cov, torch.tensor([0.9]), torch.ones(1, 1)]
+    true, _ = composite_dense(*(x.double() for x in given), SIZE)
+    made, _ = composite_tiles(*given, SIZE)
+    assert 0.2 < true.max() < 0.4
+    torch.testing.assert_close(made.double(), true, atol=2e-5, rtol=0)
+
+
 def test_what_is_hidden_has_no_gradient():
     """Behind a stack through which nothing is seen; opacities of 0 and 1 have finite ones."""
     count = 12

@@ -1,5 +1,7 @@
 """Training: gradients reach what they should, runs resume to the bit, colours begin as the pictures show."""
 
+import os
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -55,7 +57,7 @@ def run(pictures, folder, steps, settings, resume=False, stop=None):
     def after(done):
         trainer.after(done)
         if done.step == stop:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
 
     try:
         optimise(trainer.run, steps, path, resume=resume, after=after)
@@ -137,6 +139,10 @@ def test_where_the_scene_is(pictures):
     assert torch.equal(box_of(pictures), pictures.bounds)
     box = box_of(replace(pictures, bounds=None))
     torch.testing.assert_close(box, torch.tensor([[-2.0] * 3, [2.0] * 3]), atol=1e-3, rtol=0)
+    points = torch.rand(2000, 3, generator=torch.Generator().manual_seed(0))
+    points[7] = torch.tensor([500.0, 0.5, 0.5])  # far from all others: it does not count
+    box = box_of(replace(pictures, bounds=None, points=points))
+    torch.testing.assert_close(box, torch.tensor([[0.0] * 3, [1.0] * 3]), atol=0.1, rtol=0)
     places = pictures.cameras.get_camera_center()[:10]
     assert extent_of(pictures) == pytest.approx(1.1 * float((places - places.mean(0)).norm(dim=1).max()))
 

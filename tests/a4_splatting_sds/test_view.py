@@ -86,5 +86,6 @@ def test_what_cannot_be_shown_is_refused(tmp_path, capsys):
         assert "use another" in capsys.readouterr().err
     assert view.main([str(tmp_path / "none.ply")]) == 2
     assert "no such file" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit) as stop:
         view.main([str(path), "--port", "no"])
+    assert stop.value.code == 2

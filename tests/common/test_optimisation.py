@@ -1,5 +1,9 @@
 """Optimising in steps: the same to the bit after a stop, and what is kept when a term is not finite."""
 
+import math
+import os
+import signal
+
 import pytest
 import torch
 
@@ -39,7 +43,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path):
 
     def stop(steps):
         if steps.step == 23:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt, match="steps 1 to 23 are saved"):
         optimise(stopped, 60, tmp_path / "part.pt", after=stop)
@@ -47,6 +51,21 @@ def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path):
     assert optimise(resumed, 60, tmp_path / "part.pt", resume=True).step == 60
     for one, other in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_second_interrupt_in_the_midst_of_a_step_leaves_the_last_checkpoint(tmp_path):
+    run = toy()
+
+    def stop(steps):
+        if steps.step == 23:
+            with torch.no_grad():
+                next(run.module.parameters()).fill_(math.nan)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        optimise(run, 60, tmp_path / "a.pt", after=stop, checkpoint_every=20)
+    contents = load_checkpoint(tmp_path / "a.pt")
+    assert contents["step"] == 20 and all(value.isfinite().all() for value in contents["weights"].values())
 
 
 def test_a_term_that_is_not_finite_stops_and_keeps_the_checkpoint(tmp_path):

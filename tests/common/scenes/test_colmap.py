@@ -148,3 +148,14 @@ def test_a_camera_that_is_not_there(tmp_path):
     write(tmp_path, False, lenses={1: LENSES[1]})
     with pytest.raises(UserError, match="is of camera 2, which is not there"):
         colmap_scene(tmp_path)
+
+
+def test_images_without_their_lines_of_points_are_refused(tmp_path):
+    """Every second one would be lost without a word."""
+    write(tmp_path, False)
+    file = tmp_path / "sparse" / "0" / "images.txt"
+    lines = [line for line in file.read_text().splitlines() if line.endswith((".png", ".jpg"))]
+    assert len(lines) == 10
+    file.write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match="not the points of an image, three numbers each"):
+        colmap_scene(tmp_path)

@@ -105,7 +105,7 @@ def test_a_damaged_file_says_delete_and_is_then_made_again(made, name, kept, mon
 
 @pytest.mark.parametrize("square", ["lego", "materials"])
 def test_pictures_that_must_be_square(tmp_path, square):
-    with pytest.raises(UserError, match=f"data.image_size: the pictures of {square} are square, not 20 x 16$"):
+    with pytest.raises(UserError, match=f"image_size: the pictures of {square} are square, not 20 x 16$"):
         load_scene(square, (16, 20), str(tmp_path))
 
 
