@@ -104,6 +104,7 @@ def train(
         args.num_workers,
         features=args.load_feat,
         places=args.n_points,
+        recolour=not args.keep_colors,
     )
     terms = losses_of(args, model)
 
@@ -149,7 +150,7 @@ def speed_of(steps: Steps, batches: Batches, step: Callable[[], object], device:
 def description(args: argparse.Namespace, shapes: ShapeViews) -> dict:
     """What a checkpoint says of its model, so that evaluation can make it again and a run resume only its own."""
     weights = ("w_chamfer", "w_smooth", "w_edge", "w_normal", "positive_weight")
-    loss = {name: getattr(args, name) for name in (*weights, "chamfer_norm", "laplacian", "voxel_loss")}
+    loss = {name: getattr(args, name) for name in (*weights, "chamfer_norm", "laplacian", "voxel_loss", "keep_colors")}
     return {
         "type": args.type,
         "arch": args.arch,
@@ -208,6 +209,7 @@ def parser() -> ArgumentParser:
     p.add_argument("--lr", type=positive_float, default=None, help=f"peak learning rate (default: {LEARNING_RATE})")
     p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {MAX_ITER})")
     p.add_argument("--max_minutes", type=positive_float, default=None, help="stop after this time")
+    p.add_argument("--keep_colors", action="store_true", help="show training pictures in their own colours")
     p.add_argument("--batch_size", type=positive_int, default=32, help="images a step")
     p.add_argument("--num_workers", type=non_negative_int, default=1, help="threads that read ahead")
     p.add_argument(

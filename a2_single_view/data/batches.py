@@ -24,6 +24,7 @@ class Batches:
         places: how many of each shape's are asked for, of "implicit".
         workers: threads that read ahead; 0 reads when asked.
         mirror: half of the views are mirrored, with their shapes.
+        recolour: pictures get other colours, see `recoloured`.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Batches:
         mirror: bool = True,
         features: bool = False,
         places: int = PLACES,
+        recolour: bool = True,
     ):
         self.shapes, self.kind, self.batch_size, self.seed = shapes, kind, batch_size, seed
-        self.mirror, self.features = mirror and not features, features
+        self.mirror, self.recolour, self.features = mirror and not features, recolour, features
         self.places, self.workers, self.ahead = places, workers, {}
         self.given, self.waited = 0, 0.0  # batches, and seconds of waiting for them
         self.pool = ThreadPoolExecutor(workers) if workers else None
@@ -53,6 +55,8 @@ class Batches:
         if self.features:
             return batch | {"inputs": self.shapes.features(index, view)}
         batch["inputs"] = self.shapes.images(index, view)
+        if self.recolour:
+            batch["inputs"] = recoloured(batch["inputs"], generator)
         return {name: _MIRRORED[name](value, flip) for name, value in batch.items()} if self.mirror else batch
 
     def __call__(self, step: int) -> Batch:
@@ -76,6 +80,18 @@ class Batches:
         """End the threads."""
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
+
+
+def recoloured(images: Tensor, generator: np.random.Generator) -> Tensor:
+    """Pictures (B, 3, H, W) uint8 whose colours are mixed and dimmed at random; white stays white.
+
+    All views of a shape show the same colours: without this a network knows training shapes by them, which says nothing
+    of others.
+    """
+    mixed = generator.dirichlet((0.5, 0.5, 0.5), (len(images), 3)) * generator.uniform(0.6, 1.3, (len(images), 1, 1))
+    mixed = torch.from_numpy(mixed).float()
+    white = 255.0 * (1.0 - mixed.sum(2, keepdim=True)) + 0.5  # which rounds
+    return torch.baddbmm(white, mixed, images.float().flatten(2)).view_as(images).clamp_(0, 255).to(torch.uint8)
 
 
 def known(shapes: ShapeViews, kind: str, index: np.ndarray, generator: np.random.Generator, places: int) -> Batch:

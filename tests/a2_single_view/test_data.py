@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from a2_single_view.data.batches import Batches
+from a2_single_view.data.batches import Batches, recoloured
 from a2_single_view.data.binvox import read_binvox, write_binvox
 from a2_single_view.data.embedded import embedded_shape, load_embedded, make_item
 from a2_single_view.data.places import draw_places
@@ -125,6 +125,21 @@ def test_mirrored_batches_are_mirrored_shapes(sets):
         assert torch.equal(point["points"][number], point_["points"][number] * sign)
         assert torch.equal(places["places"][number], places_["places"][number] * sign)
         assert all(torch.equal(places[name][number], places_[name][number]) for name in ("inside", "weights"))
+
+
+def test_colours_change_and_white_stays(sets):
+    images = sets["train"].images(np.arange(4), np.arange(4))
+    made = recoloured(images, np.random.default_rng(0))
+    empty = (images == 255).all(1)
+    assert (made.permute(0, 2, 3, 1)[empty] == 255).all() and 0.2 < empty.float().mean() < 0.95
+    ink, was = (255.0 - x.permute(0, 2, 3, 1).flatten(1, 2).double() for x in (made, images))
+    for one, other in zip(ink, was, strict=True):  # a linear map of the ink, but for rounding and what is cut off
+        whole = ((one > 0) & (one < 254)).all(1)
+        mixed = torch.linalg.lstsq(other[whole], one[whole]).solution
+        assert (other[whole] @ mixed - one[whole]).abs().max() < 1.01
+        assert (one - other).abs().max() > 10
+    one, two = (Batches(sets["train"], "vox", 4, 0, workers=0, mirror=False, recolour=r).make(0) for r in (True, False))
+    assert torch.equal(one["voxels"], two["voxels"]) and not torch.equal(one["inputs"], two["inputs"])
 
 
 def test_batches_are_the_same_however_they_are_read(sets):
