@@ -1,11 +1,16 @@
 """Losses against their formulas, a slow twin, and finite differences."""
 
+import json
+from functools import partial
+
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from a2_single_view.losses import chamfer_loss, chamfer_of_some, edge_loss, normal_loss, smoothness_loss, voxel_loss
 from common.p3d import Meshes, ico_sphere
+from tests.common.p3d.conftest import GOLDEN
 
 
 def noise(*shape, seed=0):
@@ -54,6 +59,44 @@ def test_chamfer_equals_a_loop():
         expected += sum(min(float((p - q).square().sum()) for q in a) for p in b) / len(b) / 2
     assert float(chamfer_loss(one, two)) == pytest.approx(expected, rel=1e-12)
     assert torch.autograd.gradcheck(chamfer_loss, (one.requires_grad_(), two.requires_grad_()))
+
+
+def golden(name):
+    """PyTorch3D's own outputs."""
+    with np.load(GOLDEN / f"{name}.npz") as file:
+        return {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}, json.loads(str(file["meta"]))
+
+
+def test_chamfer_is_pytorch3ds():
+    arrays, meta = golden("chamfer_distance")
+    plain = {"lengths": False, "weights": False, "norm": 2, "point_reduction": "mean", "batch_reduction": "mean"}
+    plain |= {"single_directional": False}
+    names = [name for name, flags in meta["variants"].items() if flags | plain == flags]
+    assert names
+    for name in names:
+        torch.testing.assert_close(
+            chamfer_loss(arrays["x"], arrays["y"]), arrays[f"{name}.dist0"], rtol=1e-5, atol=1e-6
+        )
+
+
+LOSSES = {
+    "uniform": smoothness_loss,
+    "cot": partial(smoothness_loss, method="cot"),
+    "edge0": edge_loss,
+    "normal_consistency": normal_loss,
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_meshes_are_pytorch3ds(name):
+    arrays, _ = golden("mesh_losses")
+    verts = [arrays[f"verts{i}"].requires_grad_() for i in range(2)]
+    loss = LOSSES[name](Meshes(verts, [arrays["faces0"], arrays["faces1"]]))
+    loss.backward()
+    assert float(loss.detach()) == pytest.approx(float(arrays[name]), rel=1e-6)
+    for i in range(2):
+        wanted = arrays[f"{name}.grad_verts{i}"]
+        assert (verts[i].grad - wanted).norm() < 1e-3 * wanted.norm()
 
 
 def test_some_points_stand_for_all():
