@@ -9,7 +9,7 @@ from a2_single_view.figures import f1_figure
 from a2_single_view.model import TYPES
 from a2_single_view.train_model import OUTPUT_DIR
 from common.cli import ArgumentParser, UserError, add_common_flags, command
-from common.outputs import make_folder, write_json
+from common.outputs import atomic_path, make_folder, write_json
 
 COLUMNS = ("f1@0.01", "f1@0.03", "f1@0.05", "f1@0.05_1000_points", "chamfer", "voxel_iou")
 
@@ -50,14 +50,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not runs:
         raise UserError(f"{home}: holds no evaluated run; run train_model and eval_model first")
     rows = read_scores(home, runs, args.only)
-    folder = make_folder(home / "compare", "--output_dir")
+    folder = make_folder(home / "_".join(["compare", *(args.runs or [])]), "--output_dir")
     f1_figure(folder / "f1.png", rows)
     write_json(folder / "results.json", rows)
     lines = [f"| | {' | '.join(COLUMNS)} |", f"|---|{'---|' * len(COLUMNS)}"]
     for name, row in rows.items():
         cells = (f"{row[c]:.5f}" if c == "chamfer" else f"{row[c]:.2f}" if c in row else "" for c in COLUMNS)
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    with atomic_path(folder / "table.md") as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
 

@@ -22,7 +22,7 @@ from a2_single_view.eval_model import first_views, load_model, score, summary
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.cli import ArgumentParser, add_common_flags, command, positive_int, resolve_device
-from common.outputs import make_folder, write_json, write_metrics, write_run
+from common.outputs import atomic_path, make_folder, write_json, write_metrics, write_run
 from common.p3d import knn_points
 from common.training import seed_everything
 
@@ -98,7 +98,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         metrics[f"{kind}_margin_f1@0.05"] = rows[kind]["f1@0.05"] - rows["by_features"]["f1@0.05"]
     lines = ["| | F1@0.05 | F1@0.01 | Chamfer |", "|---|---|---|---|"]
     lines += [f"| {n} | {r['f1@0.05']:.2f} | {r['f1@0.01']:.2f} | {r['chamfer']:.5f} |" for n, r in rows.items()]
-    (folder / "table.md").write_text("\n".join(lines) + "\n")
+    with atomic_path(folder / "table.md") as temporary:
+        temporary.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
     write_json(folder / "results.json", rows)
     write_metrics(folder, {**metrics, "seconds": time.time() - started})

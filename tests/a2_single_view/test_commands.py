@@ -144,7 +144,7 @@ def test_three_classes_scored_on_one(run, metrics, tmp_path):
     assert run(eval_model, *flags, "--only", "chair").code == 0
     only = metrics("three/eval_chair")["f1@0.05"]
     result = run(compare, "--runs", "three", "--only", "chair")
-    rows = json.loads((tmp_path / "compare" / "results.json").read_text())
+    rows = json.loads((tmp_path / "compare_three" / "results.json").read_text())
     assert result.code == 0 and rows["three"]["f1@0.05"] == only
     result = run(compare, "--runs", "three")
     assert result.code == 2 and "run eval_model --exp_name three first" in result.err
