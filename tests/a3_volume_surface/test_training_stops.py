@@ -15,15 +15,16 @@ from tests.a3_volume_surface.tiny import SMALL
 
 @pytest.fixture
 def stop(monkeypatch):
-    """From now on every run is interrupted before this step, counted from 0."""
+    """From now on every run is interrupted after so many steps, as by Ctrl-C."""
 
     def at(number):
         step = optimisation._step
 
         def stopping(run, rates, index, *more):
-            if index == number:
-                raise KeyboardInterrupt
-            return step(run, rates, index, *more)
+            loss = step(run, rates, index, *more)
+            if index + 1 == number:
+                os.kill(os.getpid(), signal.SIGINT)
+            return loss
 
         monkeypatch.setattr(optimisation, "_step", stopping)
 
@@ -119,7 +120,7 @@ def test_a_loss_that_is_not_a_number_ends_the_run(train, tmp_path, monkeypatch, 
     line = result.err.splitlines()[-1]
     assert result.code == 2 and "Traceback" not in result.err
     assert f"error: the loss is not finite in step 9: {term} is nan; the checkpoint" in line
-    assert "is kept; start again with a lower training.lr" in line
+    assert "is kept; start again with lower learning rates" in line
     saved = result.checkpoint
     assert saved["step"] == 6 and all(value.isfinite().all() for value in saved["weights"].values())
     assert not (result.folder / "metrics.json").exists()
