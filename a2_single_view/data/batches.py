@@ -85,8 +85,8 @@ class Batches:
 def recoloured(images: Tensor, generator: np.random.Generator) -> Tensor:
     """Pictures (B, 3, H, W) uint8 whose colours are mixed and dimmed at random; white stays white.
 
-    All views of a shape show the same colours: without this a network knows training shapes by them, which says nothing
-    of others.
+    All views of a shape show the same colours, by which a network could know training shapes; that says nothing of
+    others.
     """
     mixed = generator.dirichlet((0.5, 0.5, 0.5), (len(images), 3)) * generator.uniform(0.6, 1.3, (len(images), 1, 1))
     mixed = torch.from_numpy(mixed).float()
