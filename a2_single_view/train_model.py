@@ -47,7 +47,7 @@ CHECKPOINT = "checkpoint.pt"
 MAX_ITER = {"vox": 3800, "point": 2200, "mesh": 1400, "implicit": 4200, "parametric": 1700}
 LEARNING_RATE = {"vox": 3e-3, "point": 1e-3, "mesh": 1e-3, "implicit": 2e-3, "parametric": 1e-3}
 N_POINTS = {"point": 5000, "mesh": 1024, "implicit": PLACES, "parametric": 1024}
-SCHEDULE = partial(learning_rate, warmup=0.02)  # a cosine: within a few hundred steps voxels learn more of it than of an early fall
+SCHEDULE = partial(learning_rate, warmup=0.02)  # in short trainings of voxels a cosine did better than an early fall
 SOME = 512  # points that look for their nearest ones in a step
 
 
