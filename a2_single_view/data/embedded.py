@@ -23,8 +23,8 @@ from common.shapes import Shape, sample_shape
 
 CLASSES = ("chair", "car", "airplane")
 SURFACE = 60_000  # points that mark the cells which a surface cuts
-COUNTS = {"train": 1000, "val": 60, "test": 200}  # shapes of each class
-VERSION = 3  # raise it when the same seed gives other shapes or pictures
+COUNTS = {"train": 2000, "val": 60, "test": 200}  # shapes of each class
+VERSION = 4  # raise it when the same seed gives other shapes or pictures
 
 
 def embedded_shape(family: str, seed: int, index: int) -> Shape:
