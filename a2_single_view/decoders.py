@@ -17,6 +17,7 @@ class VoxelDecoder(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = (16, 8, 4), hidden: int = 256):
         super().__init__()
+        self.channels = 1 + widths[-1]  # of `grids`
         self.width, side = widths[0], 32 // 2 ** (len(widths) - 1)
         self.side = side
         self.hidden = nn.Sequential(nn.Linear(FEATURES, 512), nn.ReLU(), nn.Linear(512, hidden), nn.ReLU())
@@ -33,10 +34,14 @@ class VoxelDecoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B, 32, 32, 32) by x, y, z of features (B, 512)."""
-        hidden = self.hidden(features)
+        return self.grids(self.hidden(features))[:, 0]
+
+    def grids(self, hidden: Tensor) -> Tensor:
+        """Logits and what they were made of, (B, 1 + widths[-1], 32, 32, 32), of hidden features (B, hidden)."""
         start = self.start(hidden).view(-1, self.width, *[self.side] * 3)
-        grown = self.layers(start.contiguous(memory_format=torch.channels_last_3d))[:, 0]
-        return grown + self.basis(hidden).view(-1, 32, 32, 32)
+        grown = self.layers[:-1](start.contiguous(memory_format=torch.channels_last_3d))
+        logits = self.layers[-1](grown) + self.basis(hidden).view(-1, 1, 32, 32, 32)
+        return torch.cat((logits, grown), 1)
 
 
 class PointDecoder(nn.Module):
@@ -108,35 +113,40 @@ class MeshDecoder(nn.Module):
 
 
 class ImplicitDecoder(nn.Module):
-    """Whether places are inside: a network over coordinates that the image modulates and a grid of features informs.
+    """Whether places are inside: what voxels say there, and a network over coordinates that the image modulates.
 
     Mescheder et al., Occupancy Networks, CVPR 2019; features at places from a grid as in Peng et al., Convolutional
-    Occupancy Networks, ECCV 2020, of a linear basis here; modulation as in Perez et al., AAAI 2018.
+    Occupancy Networks, ECCV 2020; modulation as in Perez et al., AAAI 2018.
     """
 
-    def __init__(self, channels: int = 8, side: int = 16, hidden: int = 64, layers: int = 2, waves: int = 3):
+    def __init__(self, hidden: int = 64, layers: int = 2, waves: int = 3, told: int = 256):
         super().__init__()
-        self.waves, self.shape = waves, (channels, side, side, side)
-        self.hidden = nn.Sequential(nn.Linear(FEATURES, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU())
-        self.grid = nn.Linear(256, channels * side**3)
-        self.modulate = nn.Linear(256, 2 * hidden * layers)
-        self.first = nn.Linear(channels + 3 + 6 * waves, hidden)
+        self.waves = waves
+        self.voxels = VoxelDecoder(hidden=told)
+        self.modulate = nn.Linear(told, 2 * hidden * layers)
+        self.first = nn.Linear(self.voxels.channels + 3 + 6 * waves, hidden)
         self.layers = nn.ModuleList(nn.Linear(hidden, hidden) for _ in range(layers))
         self.last = nn.Linear(hidden, 1)
-        with torch.no_grad():
-            self.grid.weight.mul_(0.3)
-            self.last.bias.fill_(-2.0)  # begin with few places inside, as few are
 
     def forward(self, features: Tensor, places: Tensor) -> Tensor:
         """Logits (B, N) at places (B, N, 3) of features (B, 512)."""
-        hidden = self.hidden(features)
-        grid = self.grid(hidden).view(-1, *self.shape)
-        # grid_sample's x runs along the last dimension: the grid is by z, y, x.
-        at = functional.grid_sample(grid, 2.0 * places[:, :, None, None], padding_mode="border", align_corners=False)
+        return self.at(*self.grids(features), places)
+
+    def grids(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Grids (B, C, 32, 32, 32) by x, y, z, the logits of voxels first, and how the network is modulated."""
+        hidden = self.voxels.hidden(features)
+        return self.voxels.grids(hidden), self.modulate(hidden)
+
+    def at(self, grids: Tensor, modulation: Tensor, places: Tensor) -> Tensor:
+        """Logits (B, N) at places (B, N, 3)."""
+        # The first of grid_sample's coordinates runs along the last dimension, z.
+        at = functional.grid_sample(
+            grids, 2.0 * places.flip(2)[:, :, None, None], padding_mode="border", align_corners=False
+        )
         near = at[..., 0, 0].transpose(1, 2)
         angles = torch.pi * 2 ** torch.arange(self.waves, device=places.device) * places[..., None]
         x = self.first(torch.cat((near, places, angles.sin().flatten(2), angles.cos().flatten(2)), 2))
-        scales = self.modulate(hidden).view(len(features), 1, len(self.layers), 2, -1).unbind(2)
+        scales = modulation.view(len(grids), 1, len(self.layers), 2, -1).unbind(2)
         for layer, scale in zip(self.layers, scales, strict=True):
             y = layer(functional.relu(x))
             x = x + y * (1.0 + scale[:, :, 0]) + scale[:, :, 1]

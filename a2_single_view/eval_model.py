@@ -96,7 +96,8 @@ def score(
     """
     row = {}
     if kind in ("vox", "implicit"):
-        at = shape if kind == "vox" else torch.nn.functional.avg_pool3d(shape[None], shape.shape[0] // 32)[0]
+        # Voxels count what a shape only touches: they are filled where any finer cell is.
+        at = shape if kind == "vox" else torch.nn.functional.max_pool3d(shape[None], shape.shape[0] // 32)[0]
         row["voxel_iou"] = float(voxel_iou(at[None], voxels[None], 1.0 - level))
     for count in N_POINTS:
         cloud = cloud_of(kind, shape, count)

@@ -76,19 +76,19 @@ class SingleViewTo3D(nn.Module):
         All cells of half that resolution are asked; of the finer ones only those near where occupancy changes, as in
         Mescheder et al., Occupancy Networks, section 3.2. The others have the coarse cell's value.
         """
-        half = resolution // 2
-        coarse = self._logits(features, _middles(half, features.device)).view(1, 1, half, half, half)
+        half, grids = resolution // 2, self.decoder.grids(features)
+        coarse = self._logits(grids, _middles(half, features.device)).view(1, 1, half, half, half)
         inside = functional.pad((coarse > 0).float(), (1,) * 6, mode="replicate")
         changes = functional.max_pool3d(inside, 3, 1) != -functional.max_pool3d(-inside, 3, 1)
         both = torch.cat((coarse, changes.float()), 1)
         fine, near = functional.interpolate(both, scale_factor=2, mode="nearest")[0]
         near = near.flatten().nonzero()[:, 0]
-        fine.view(-1)[near] = self._logits(features, _middles(resolution, features.device)[near])
+        fine.view(-1)[near] = self._logits(grids, _middles(resolution, features.device)[near])
         return fine
 
-    def _logits(self, features: Tensor, places: Tensor, chunk: int = 32_768) -> Tensor:
+    def _logits(self, grids: tuple[Tensor, Tensor], places: Tensor, chunk: int = 32_768) -> Tensor:
         """Logits (N,) at places (N, 3), less the level's."""
-        return torch.cat([self.decoder(features, part[None])[0] for part in places.split(chunk)]) - self.level_logit
+        return torch.cat([self.decoder.at(*grids, part[None])[0] for part in places.split(chunk)]) - self.level_logit
 
     @torch.no_grad()
     def surface(self, features: Tensor, side: int = 24) -> Meshes:

@@ -99,8 +99,9 @@ def known(shapes: ShapeViews, kind: str, index: np.ndarray, generator: np.random
     if kind == "vox":
         return {"voxels": shapes.voxels(index)}
     if kind == "implicit":
-        drawn = draw_places(shapes.voxels(index), places, generator)
-        return dict(zip(("places", "inside", "weights"), drawn, strict=True))
+        voxels = shapes.voxels(index)
+        drawn = draw_places(voxels, shapes.fine(index), places, generator)
+        return dict(zip(("places", "inside", "weights"), drawn, strict=True)) | {"voxels": voxels}
     return {"points": shapes.points(index, CLOUD, generator)}
 
 

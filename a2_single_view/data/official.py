@@ -19,11 +19,13 @@ from a2_single_view.data.binvox import read_binvox
 from a2_single_view.data.packed import (
     POINTS,
     SPLITS,
+    SURFACE,
     Item,
     Pack,
     ShapeViews,
     as_png,
     cells_of,
+    fine_cells,
     join,
     pack,
 )
@@ -36,7 +38,7 @@ from common.p3d import sample_points_from_meshes
 
 SYNSETS = {"chair": "03001627", "car": "02958343", "airplane": "02691156"}
 ONE, THREE = "split_03001627.json", "split_3c.json"
-VERSION = 2  # raise it when the same files are packed differently
+VERSION = 3  # raise it when the same files are packed differently
 
 
 def is_there(data_dir: str | None, classes: tuple[str, ...]) -> bool:
@@ -140,11 +142,11 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     root, synset, model, views = Path(job[0]), *job[1:]
     mesh = load_mesh(_mesh_file(root, synset, model))
     torch.manual_seed(int.from_bytes(hashlib.sha256(model.encode()).digest()[:4]))
-    points = sample_points_from_meshes(mesh, POINTS)[0].numpy()
+    dense = sample_points_from_meshes(mesh, SURFACE)[0].numpy()
     voxels = voxels_of(_voxel_file(root, synset, model), mesh.verts_packed().numpy())
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)
-    return Item(model, points, voxels, images, cameras)
+    return Item(model, dense[:POINTS], voxels, fine_cells(dense, voxels), images, cameras)
 
 
 def voxels_of(path: Path, verts: np.ndarray) -> np.ndarray:

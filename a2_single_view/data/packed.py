@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from scipy.ndimage import binary_fill_holes
 from torch import Tensor
 from tqdm import tqdm
 
@@ -21,8 +22,9 @@ from common.data.npy import open_npy
 from common.outputs import require_space, write_json
 from common.p3d import Meshes
 
-RESOLUTION = 32  # of the voxels, which fill the cube [-1/2, 1/2]^3
+RESOLUTION, FINE = 32, 64  # of the voxels and of finer ones, which fill the cube [-1/2, 1/2]^3
 POINTS = 10_000  # kept of the surface of each shape
+SURFACE = 200_000  # points that mark the cells which a mesh's surface cuts
 CHUNK = 10
 SPLITS = ("train", "val", "test")
 FEATURES_FILE, ENCODER_FILE = "features.npy", "features.json"  # of all pictures, where they were kept; of which encoder
@@ -34,13 +36,14 @@ class Item:
 
     Attributes:
         name: of the shape, within its class.
-        points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z.
+        points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z. fine: (64, 64, 64) bool, likewise.
         images: PNG files, one a view. views: (N, 3) azimuth, elevation, degrees; share of the farthest distance.
     """
 
     name: str
     points: np.ndarray
     voxels: np.ndarray
+    fine: np.ndarray
     images: list[bytes]
     views: np.ndarray
 
@@ -52,17 +55,27 @@ def as_png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def cells_of(points: np.ndarray) -> np.ndarray:
-    """Cells (32, 32, 32) bool of [-1/2, 1/2]^3, by x, y, z, that points (N, 3) lie in."""
-    cell = np.floor((points + 0.5) * RESOLUTION).astype(int).clip(0, RESOLUTION - 1)
-    filled = np.zeros((RESOLUTION,) * 3, bool)
+def cells_of(points: np.ndarray, resolution: int = RESOLUTION) -> np.ndarray:
+    """Cells (resolution,) * 3 bool of [-1/2, 1/2]^3, by x, y, z, that points (N, 3) lie in."""
+    cell = np.floor((points + 0.5) * resolution).astype(int).clip(0, resolution - 1)
+    filled = np.zeros((resolution,) * 3, bool)
     filled[tuple(cell.T)] = True
     return filled
+
+
+def fine_cells(dense: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """Fine cells (64, 64, 64) bool of a shape known by dense points (N, 3) of its surface and voxels (32, 32, 32) bool.
+
+    Those that the surface cuts, those of voxels that it does not cut, and those that both enclose.
+    """
+    deep = (voxels & ~cells_of(dense)).repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    return binary_fill_holes(cells_of(dense, FINE) | deep)
 
 
 ARRAYS = {
     "points": ((POINTS, 3), np.float32),
     "voxels": ((RESOLUTION**3 // 8,), np.uint8),
+    "fine": ((FINE**3 // 8,), np.uint8),
 }
 
 
@@ -89,7 +102,7 @@ def pack(
             bad += reasons
             progress.update(len(made))
     digest = hashlib.sha256()
-    for name in ("points", "voxels", "places"):
+    for name in ("points", "voxels", "fine", "places"):
         digest.update((folder / f"{name}.npy").read_bytes())
     ordered = [name for start in sorted(names) for name in names[start]]
     write_json(folder / DONE, {"fingerprint": digest.hexdigest()[:16], "names": ordered, "bad": sorted(bad)})
@@ -112,7 +125,7 @@ def _pack_part(part) -> tuple[int, list[str | None], list[str]]:
                 bad.append(str(error))
                 continue
             arrays["points"][row], arrays["views"][row] = item.points, item.views
-            arrays["voxels"][row] = np.packbits(item.voxels)
+            arrays["voxels"][row], arrays["fine"][row] = np.packbits(item.voxels), np.packbits(item.fine)
             for view, image in enumerate(item.images):
                 file.write(image)
                 arrays["places"][row, view] = at, len(image)
@@ -261,8 +274,15 @@ class ShapeViews:
 
     def voxels(self, index: np.ndarray) -> Tensor:
         """Occupancy (N, 32, 32, 32) bool by x, y, z of shapes (N,)."""
-        bits = np.unpackbits(self._rows("voxels", index), axis=1)
-        return torch.from_numpy(bits.reshape(-1, *(RESOLUTION,) * 3)).bool()
+        return self._filled("voxels", index, RESOLUTION)
+
+    def fine(self, index: np.ndarray) -> Tensor:
+        """Occupancy (N, 64, 64, 64) bool by x, y, z of shapes (N,)."""
+        return self._filled("fine", index, FINE)
+
+    def _filled(self, array: str, index: np.ndarray, resolution: int) -> Tensor:
+        bits = np.unpackbits(self._rows(array, index), axis=1).view(bool)
+        return torch.from_numpy(bits.reshape(-1, *(resolution,) * 3))
 
 
 def join(parts: Sequence[ShapeViews]) -> ShapeViews:

@@ -6,7 +6,9 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def draw_places(voxels: Tensor, count: int, generator: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def draw_places(
+    voxels: Tensor, fine: Tensor, count: int, generator: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
     """Draw places of the cube [-1/2, 1/2]^3: about half anywhere, half in filled cells and those beside them.
 
     A thin part, whose own inside hardly any place hits, fills whole cells. Weighted means over the places are those
@@ -14,11 +16,11 @@ def draw_places(voxels: Tensor, count: int, generator: np.random.Generator) -> t
     learnt from them would be too thick.
 
     Args:
-        voxels: (B, R, R, R) bool, by x, y, z.
+        voxels: (B, R, R, R) bool, by x, y, z, which say where a shape is. fine: (B, F, F, F) bool, what is asked.
 
     Returns:
-        Places (B, count, 3), whether their cells are filled (B, count) bool, and weights (B, count) with mean 1 over
-        all draws.
+        Places (B, count, 3), whether their fine cells are filled (B, count) bool, and weights (B, count) with mean 1
+        over all draws.
     """
     B, R = voxels.shape[:2]
     near = functional.max_pool3d(voxels[:, None].float(), 3, 1, 1)[:, 0].flatten(1) > 0
@@ -29,4 +31,6 @@ def draw_places(voxels: Tensor, count: int, generator: np.random.Generator) -> t
     cell = torch.where(torch.from_numpy(generator.random((B, count)) < 0.5), anywhere, beside)
     places = torch.stack((cell // R**2, cell // R % R, cell % R), 2) + torch.from_numpy(generator.random((B, count, 3)))
     weights = 1.0 / (0.5 + 0.5 * near.gather(1, cell) * R**3 / number)
-    return (places / R - 0.5).float(), voxels.flatten(1).gather(1, cell), weights.float()
+    x, y, z = (places * (fine.shape[1] / R)).long().unbind(2)
+    inside = fine.flatten(1).gather(1, (x * fine.shape[1] + y) * fine.shape[1] + z)
+    return (places / R - 0.5).float(), inside, weights.float()

@@ -16,11 +16,13 @@ from scipy.ndimage import binary_fill_holes
 from a2_single_view.data.packed import (
     POINTS,
     RESOLUTION,
+    SURFACE,
     Item,
     Pack,
     ShapeViews,
     as_png,
     cells_of,
+    fine_cells,
     pack,
 )
 from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
@@ -31,8 +33,7 @@ from common.mesh_views import FORMATS, GREY, load_mesh, painted
 from common.outputs import data_folder
 from common.p3d import Meshes, sample_points_from_meshes
 
-VERSION = 2  # raise it when the same files are packed differently
-SURFACE = 200_000  # points that mark the cells which a mesh's surface cuts
+VERSION = 3  # raise it when the same files are packed differently
 
 
 def load_file(path: str, data_dir: str | None = None, skip_bad: bool = False) -> ShapeViews:
@@ -164,7 +165,8 @@ def make_item(job: tuple[str, int]) -> Item:
     faces = mesh.faces_packed()
     colors = torch.tensor(GREY).expand(len(faces), 3)
     images = render_shape(mesh.verts_packed(), faces, colors, views)
-    return Item(f"{file.stem}_{index:04d}", points, voxels, [as_png(i) for i in images], views)
+    fine = fine_cells(dense, voxels)
+    return Item(f"{file.stem}_{index:04d}", points, voxels, fine, [as_png(i) for i in images], views)
 
 
 def solid_cells(points: np.ndarray) -> np.ndarray:

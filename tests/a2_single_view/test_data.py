@@ -7,6 +7,7 @@ import torch
 from a2_single_view.data.batches import Batches, recoloured
 from a2_single_view.data.binvox import read_binvox, write_binvox
 from a2_single_view.data.embedded import embedded_shape, load_embedded, make_item
+from a2_single_view.data.packed import fine_cells
 from a2_single_view.data.places import draw_places
 from a2_single_view.data.rendering import cameras_of, draw_views, render_shape
 from common.cli import UserError
@@ -24,6 +25,7 @@ def test_splits_hold_what_was_made(sets):
     index = np.array([1])
     assert test.name(1) == item.name == "chair_00009"
     assert torch.equal(test.voxels(index)[0], torch.from_numpy(item.voxels))
+    assert torch.equal(test.fine(index)[0], torch.from_numpy(item.fine))
     np.testing.assert_array_equal(test.views(index)[0], item.views)
     points = test.points(index, len(item.points), np.random.default_rng(0))[0].numpy()
     np.testing.assert_array_equal(np.sort(points, 0), np.sort(item.points, 0))
@@ -52,22 +54,37 @@ def test_points_and_voxels_agree(sets):
         assert filled[tuple(cell.T)].float().mean() > 0.99  # cells that the surface cuts are filled
 
 
+def test_fine_cells_are_those_of_the_shape():
+    """Made from the surface alone, as of meshes, they are those that the shape itself gives, but few."""
+    for number in range(4):
+        item, shape = make_item(("chair", 0, number)), embedded_shape("chair", 0, number)
+        dense, _ = shape.sample_surface(100_000, np.random.default_rng(3))
+        made = fine_cells(dense, item.voxels)
+        assert (item.fine & made).sum() > 0.97 * (item.fine | made).sum()
+        coarse = item.fine.reshape(32, 2, 32, 2, 32, 2).any((1, 3, 5))
+        assert not (coarse & ~item.voxels).sum() > 0.002 * coarse.sum()
+        assert 0.3 < item.fine.mean() / item.voxels.mean() < 1.0  # thin parts fill whole voxels, but not whole of them
+
+
 def test_places_are_weighted_as_if_drawn_everywhere_alike():
     voxels = torch.zeros(2, 32, 32, 32, dtype=torch.bool)
     voxels[0, 4:9, 20:24, 3] = True
     voxels[1, 10:14, 5:9, 16:] = True
     count = 200_000
-    places, inside, weights = draw_places(voxels, count, np.random.default_rng(1))
-    cell = ((places + 0.5) * 32).floor().long()
-    assert torch.equal(inside, voxels[torch.arange(2)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]])
-    filled = voxels.flatten(1).float().mean(1)
+    fine = voxels.repeat_interleave(2, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    fine[:, ::3] = False
+    places, inside, weights = draw_places(voxels, fine, count, np.random.default_rng(1))
+    cell = ((places + 0.5) * 64).floor().long()
+    assert torch.equal(inside, fine[torch.arange(2)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]])
+    filled = fine.flatten(1).float().mean(1)
     assert (inside.float().mean(1) > 10 * filled).all()  # places where the shape is are many, and weigh little
     means = ((torch.ones(count), 1.0), (inside, filled), (places[..., 1], 0.0), (places[..., 0] > 0.2, 0.3))
     for values, truth in means:
         weighted = values * weights
         error = 5 * weighted.std(1) / count**0.5
         assert ((weighted.mean(1) - truth).abs() < error + 0.01 * 0.3).all()
-    empty = draw_places(torch.zeros(1, 32, 32, 32, dtype=torch.bool), 100, np.random.default_rng(2))
+    nothing = torch.zeros(1, 32, 32, 32, dtype=torch.bool)
+    empty = draw_places(nothing, nothing, 100, np.random.default_rng(2))
     assert not empty[1].any() and torch.equal(empty[2], torch.full((1, 100), 2.0))
 
 

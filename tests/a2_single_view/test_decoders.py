@@ -66,6 +66,16 @@ def test_occupancy_of_one_place_does_not_depend_on_the_others(features):
     check_gradients(decoder, logits)
 
 
+def test_occupancy_begins_with_what_voxels_say(features):
+    decoder = ImplicitDecoder()
+    torch.nn.init.zeros_(decoder.last.weight)
+    torch.nn.init.zeros_(decoder.last.bias)
+    cell = torch.tensor([[3, 14, 29], [0, 31, 5]])
+    places = ((cell + 0.5) / 32 - 0.5).expand(3, 2, 3)
+    voxels = decoder.voxels(features)
+    torch.testing.assert_close(decoder(features, places), voxels[:, cell[:, 0], cell[:, 1], cell[:, 2]])
+
+
 def test_parametric_surface(features):
     decoder = ParametricDecoder(patches=4)
     uv, faces = decoder.grid(5)
