@@ -17,7 +17,7 @@ class VoxelDecoder(nn.Module):
 
     def __init__(self, widths: tuple[int, ...] = (16, 8, 4), hidden: int = 256):
         super().__init__()
-        self.channels = 1 + widths[-1]  # of `grids`
+        self.channels = 1 + widths[-1]  # of both grids
         self.width, side = widths[0], 32 // 2 ** (len(widths) - 1)
         self.side = side
         self.hidden = nn.Sequential(nn.Linear(FEATURES, 512), nn.ReLU(), nn.Linear(512, hidden), nn.ReLU())
@@ -34,14 +34,13 @@ class VoxelDecoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (B, 32, 32, 32) by x, y, z of features (B, 512)."""
-        return self.grids(self.hidden(features))[:, 0]
+        return self.grids(self.hidden(features))[0][:, 0]
 
-    def grids(self, hidden: Tensor) -> Tensor:
-        """Logits and what they were made of, (B, 1 + widths[-1], 32, 32, 32), of hidden features (B, hidden)."""
+    def grids(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, 1, 32, 32, 32), and what they grew from (B, widths[-1], 32, 32, 32), of hidden (B, hidden)."""
         start = self.start(hidden).view(-1, self.width, *[self.side] * 3)
         grown = self.layers[:-1](start.contiguous(memory_format=torch.channels_last_3d))
-        logits = self.layers[-1](grown) + self.basis(hidden).view(-1, 1, 32, 32, 32)
-        return torch.cat((logits, grown), 1)
+        return self.layers[-1](grown) + self.basis(hidden).view(-1, 1, 32, 32, 32), grown
 
 
 class PointDecoder(nn.Module):
@@ -133,12 +132,12 @@ class ImplicitDecoder(nn.Module):
         return self.at(*self.grids(features), places)
 
     def grids(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Grids (B, C, 32, 32, 32) by x, y, z, the logits of voxels first, and how the network is modulated."""
+        """Grids (B, C, 32, 32, 32) by x, y, z, the logits of voxels first, and what modulates the network (B, M)."""
         hidden = self.voxels.hidden(features)
-        return self.voxels.grids(hidden), self.modulate(hidden)
+        return torch.cat(self.voxels.grids(hidden), 1), self.modulate(hidden)
 
     def at(self, grids: Tensor, modulation: Tensor, places: Tensor) -> Tensor:
-        """Logits (B, N) at places (B, N, 3)."""
+        """Logits (B, N) at places (B, N, 3), of what :meth:`grids` gives."""
         # The first of grid_sample's coordinates runs along the last dimension, z.
         at = functional.grid_sample(
             grids, 2.0 * places.flip(2)[:, :, None, None], padding_mode="border", align_corners=False

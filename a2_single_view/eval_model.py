@@ -92,7 +92,8 @@ def score(
 
     Args:
         truth: (N, 3) points of the true surface. voxels: (32, 32, 32) bool, of occupancies.
-        level: of `predict`; IoU is always that of voxels which are more likely filled than not.
+        level: of `predict`; IoU is always that of voxels which are more likely filled than not, an occupancy's being
+            as likely as the likeliest of their finer cells.
     """
     row = {}
     if kind in ("vox", "implicit"):

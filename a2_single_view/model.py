@@ -23,6 +23,9 @@ TYPES = ("vox", "point", "mesh", "implicit", "parametric")
 # occupancies from validation chairs after short trainings, of 0.4 to 0.8 the highest being best.
 LEVEL = {"vox": 0.5, "implicit": 0.75}
 
+UNLIKELY = -4.0  # logit below which a voxel is not looked into
+CHUNK = 65_536  # places asked at once
+
 
 class SingleViewTo3D(nn.Module):
     """Features of a picture, and what they say of the shape.
@@ -68,27 +71,20 @@ class SingleViewTo3D(nn.Module):
         return math.log(self.level / (1.0 - self.level))
 
     @torch.no_grad()
-    def occupancy(self, features: Tensor, resolution: int = 64) -> Tensor:
-        """Logits (resolution,) * 3 by x, y, z at the middles of cells of [-1/2, 1/2]^3, of features (1, 512).
+    def occupancy(self, features: Tensor, finer: int = 2) -> Tensor:
+        """Logits (32 * finer,) * 3 by x, y, z at the middles of cells of [-1/2, 1/2]^3, of features (1, 512).
 
-        They are 0 at the model's level.
-
-        All cells of half that resolution are asked; of the finer ones only those near where occupancy changes, as in
-        Mescheder et al., Occupancy Networks, section 3.2. The others have the coarse cell's value.
+        They are 0 at the model's level. Only cells of voxels that may be filled, and of those beside them, are asked;
+        the others have their voxel's value.
         """
-        half, grids = resolution // 2, self.decoder.grids(features)
-        coarse = self._logits(grids, _middles(half, features.device)).view(1, 1, half, half, half)
-        inside = functional.pad((coarse > 0).float(), (1,) * 6, mode="replicate")
-        changes = functional.max_pool3d(inside, 3, 1) != -functional.max_pool3d(-inside, 3, 1)
-        both = torch.cat((coarse, changes.float()), 1)
-        fine, near = functional.interpolate(both, scale_factor=2, mode="nearest")[0]
+        grids, modulation = self.decoder.grids(features)
+        voxels = grids[:, :1]
+        both = torch.cat((voxels, (functional.max_pool3d(voxels, 3, 1, 1) > UNLIKELY).float()), 1)
+        fine, near = functional.interpolate(both, scale_factor=finer, mode="nearest")[0]
         near = near.flatten().nonzero()[:, 0]
-        fine.view(-1)[near] = self._logits(grids, _middles(resolution, features.device)[near])
-        return fine
-
-    def _logits(self, grids: tuple[Tensor, Tensor], places: Tensor, chunk: int = 32_768) -> Tensor:
-        """Logits (N,) at places (N, 3), less the level's."""
-        return torch.cat([self.decoder.at(*grids, part[None])[0] for part in places.split(chunk)]) - self.level_logit
+        for part in near.split(CHUNK):
+            fine.view(-1)[part] = self.decoder.at(grids, modulation, _middles(part, len(fine))[None])[0]
+        return fine - self.level_logit
 
     @torch.no_grad()
     def surface(self, features: Tensor, side: int = 24) -> Meshes:
@@ -98,7 +94,7 @@ class SingleViewTo3D(nn.Module):
         return Meshes(verts, faces.to(features.device).expand(len(verts), -1, 3))
 
 
-def _middles(resolution: int, device: torch.device) -> Tensor:
-    """The middles (resolution^3, 3) of cells of [-1/2, 1/2]^3, by x, y, z."""
-    ticks = (torch.arange(resolution, device=device) + 0.5) / resolution - 0.5
-    return torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).view(-1, 3)
+def _middles(cells: Tensor, resolution: int) -> Tensor:
+    """The middles (N, 3) of cells (N,) of [-1/2, 1/2]^3, counted by x, y, z."""
+    by_axis = (cells // resolution**2, cells // resolution % resolution, cells % resolution)
+    return (torch.stack(by_axis, 1) + 0.5) / resolution - 0.5

@@ -67,7 +67,7 @@ def losses_of(args: argparse.Namespace, model: SingleViewTo3D) -> Callable[[Batc
             logits = model.decoder.at(grids, modulation, batch["places"])
             given = (batch["inside"], args.positive_weight, args.voxel_loss, batch["weights"])
             voxels = voxel_loss(grids[:, 0], batch["voxels"], args.positive_weight, args.voxel_loss)
-            return {"occupancy": voxel_loss(logits, *given), "voxels": voxels}
+            return {"occupancy": voxel_loss(logits, *given), "voxels": voxels}  # which teach all cells at once
         if args.type == "point":
             return {"chamfer": cloud(model.decoder(features), batch)}
         if args.type == "parametric":

@@ -19,7 +19,7 @@ class Batches:
     """Batch ``step`` is a function of the seed and the step alone.
 
     Args:
-        kind: of the decoder, which says what it is told: voxels of "vox", places of "implicit", else points.
+        kind: of the decoder, which says what it is told: voxels of "vox", these and places of "implicit", else points.
         features: give the features that were kept in the pictures' place.
         places: how many of each shape's are asked for, of "implicit".
         workers: threads that read ahead; 0 reads when asked.

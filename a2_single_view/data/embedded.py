@@ -58,7 +58,7 @@ def load_embedded(
     seed: int = 0,
     counts: dict[str, int] | None = None,
 ) -> dict[str, ShapeViews]:
-    """Training, validation and test shapes of the classes; made and cached on first use, two minutes a class.
+    """Training, validation and test shapes of the classes; made and cached on first use, five minutes a class.
 
     Args:
         data_dir: the cache; see `common.outputs.data_folder`.

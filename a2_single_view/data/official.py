@@ -19,12 +19,12 @@ from a2_single_view.data.binvox import read_binvox
 from a2_single_view.data.packed import (
     POINTS,
     SPLITS,
-    SURFACE,
     Item,
     Pack,
     ShapeViews,
     as_png,
     cells_of,
+    dense_points,
     fine_cells,
     join,
     pack,
@@ -34,7 +34,6 @@ from common.cli import UserError
 from common.data.making import DONE, make_once
 from common.mesh_views import load_mesh
 from common.outputs import data_folder
-from common.p3d import sample_points_from_meshes
 
 SYNSETS = {"chair": "03001627", "car": "02958343", "airplane": "02691156"}
 ONE, THREE = "split_03001627.json", "split_3c.json"
@@ -142,7 +141,7 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     root, synset, model, views = Path(job[0]), *job[1:]
     mesh = load_mesh(_mesh_file(root, synset, model))
     torch.manual_seed(int.from_bytes(hashlib.sha256(model.encode()).digest()[:4]))
-    dense = sample_points_from_meshes(mesh, SURFACE)[0].numpy()
+    dense = dense_points(mesh)
     voxels = voxels_of(_voxel_file(root, synset, model), mesh.verts_packed().numpy())
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import binary_fill_holes
+from scipy.ndimage import binary_dilation, binary_fill_holes
 from torch import Tensor
 from tqdm import tqdm
 
@@ -20,11 +20,11 @@ from common.cli import UserError
 from common.data.making import DONE, in_processes
 from common.data.npy import open_npy
 from common.outputs import require_space, write_json
-from common.p3d import Meshes
+from common.p3d import Meshes, sample_points_from_meshes
 
 RESOLUTION, FINE = 32, 64  # of the voxels and of finer ones, which fill the cube [-1/2, 1/2]^3
 POINTS = 10_000  # kept of the surface of each shape
-SURFACE = 200_000  # points that mark the cells which a mesh's surface cuts
+CUT = 20  # points, on average, that mark a fine cell which a mesh's surface cuts
 CHUNK = 10
 SPLITS = ("train", "val", "test")
 FEATURES_FILE, ENCODER_FILE = "features.npy", "features.json"  # of all pictures, where they were kept; of which encoder
@@ -36,14 +36,15 @@ class Item:
 
     Attributes:
         name: of the shape, within its class.
-        points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z. fine: (64, 64, 64) bool, likewise.
+        points: (POINTS, 3) of the surface. voxels: (32, 32, 32) bool by x, y, z. fine: (64, 64, 64) bool, likewise,
+            for training; or None.
         images: PNG files, one a view. views: (N, 3) azimuth, elevation, degrees; share of the farthest distance.
     """
 
     name: str
     points: np.ndarray
     voxels: np.ndarray
-    fine: np.ndarray
+    fine: np.ndarray | None
     images: list[bytes]
     views: np.ndarray
 
@@ -66,10 +67,19 @@ def cells_of(points: np.ndarray, resolution: int = RESOLUTION) -> np.ndarray:
 def fine_cells(dense: np.ndarray, voxels: np.ndarray) -> np.ndarray:
     """Fine cells (64, 64, 64) bool of a shape known by dense points (N, 3) of its surface and voxels (32, 32, 32) bool.
 
-    Those that the surface cuts, those of voxels that it does not cut, and those that both enclose.
+    Those that the surface cuts, those of voxels deep inside, and those that both enclose: where an end is open the
+    inner cells of voxels that are cut stay empty.
     """
-    deep = (voxels & ~cells_of(dense)).repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    return binary_fill_holes(cells_of(dense, FINE) | deep)
+    uncut = ~cells_of(dense)
+    deep = voxels & uncut & ~binary_dilation(~voxels & uncut)  # voxels may lie beside the surface by part of one
+    return binary_fill_holes(cells_of(dense, FINE) | deep.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+
+
+def dense_points(mesh: Meshes) -> np.ndarray:
+    """Points (N, 3) of the surface of a mesh, at least POINTS, so many that hardly a fine cell it cuts is without."""
+    area = float(mesh.faces_areas_packed().sum())
+    count = min(max(int(CUT * area * FINE**2), POINTS), 2_000_000)
+    return sample_points_from_meshes(mesh, count)[0].numpy()
 
 
 ARRAYS = {
@@ -125,7 +135,9 @@ def _pack_part(part) -> tuple[int, list[str | None], list[str]]:
                 bad.append(str(error))
                 continue
             arrays["points"][row], arrays["views"][row] = item.points, item.views
-            arrays["voxels"][row], arrays["fine"][row] = np.packbits(item.voxels), np.packbits(item.fine)
+            arrays["voxels"][row] = np.packbits(item.voxels)
+            if item.fine is not None:
+                arrays["fine"][row] = np.packbits(item.fine)
             for view, image in enumerate(item.images):
                 file.write(image)
                 arrays["places"][row, view] = at, len(image)

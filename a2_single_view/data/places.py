@@ -11,9 +11,9 @@ def draw_places(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Draw places of the cube [-1/2, 1/2]^3: about half anywhere, half in filled cells and those beside them.
 
-    A thin part, whose own inside hardly any place hits, fills whole cells. Weighted means over the places are those
-    over the whole cube: unweighted, the places near a shape would say where it is likely to be, and the occupancy
-    learnt from them would be too thick.
+    Voxels say where, finer cells what is true: a thin part fills whole voxels, which places hit. Weighted means over
+    the places are those over the whole cube: unweighted, the places near a shape would say where it is likely to be,
+    and the occupancy learnt from them would be too thick.
 
     Args:
         voxels: (B, R, R, R) bool, by x, y, z, which say where a shape is. fine: (B, F, F, F) bool, what is asked.
@@ -31,6 +31,7 @@ def draw_places(
     cell = torch.where(torch.from_numpy(generator.random((B, count)) < 0.5), anywhere, beside)
     places = torch.stack((cell // R**2, cell // R % R, cell % R), 2) + torch.from_numpy(generator.random((B, count, 3)))
     weights = 1.0 / (0.5 + 0.5 * near.gather(1, cell) * R**3 / number)
-    x, y, z = (places * (fine.shape[1] / R)).long().unbind(2)
-    inside = fine.flatten(1).gather(1, (x * fine.shape[1] + y) * fine.shape[1] + z)
+    F = fine.shape[1]
+    x, y, z = (places * (F / R)).long().clamp(max=F - 1).unbind(2)
+    inside = fine.flatten(1).gather(1, (x * F + y) * F + z)
     return (places / R - 0.5).float(), inside, weights.float()

@@ -16,13 +16,12 @@ from scipy.ndimage import binary_fill_holes
 from a2_single_view.data.packed import (
     POINTS,
     RESOLUTION,
-    SURFACE,
     Item,
     Pack,
     ShapeViews,
     as_png,
     cells_of,
-    fine_cells,
+    dense_points,
     pack,
 )
 from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
@@ -31,7 +30,7 @@ from common.cli import UserError
 from common.data.making import DONE, make_once
 from common.mesh_views import FORMATS, GREY, load_mesh, painted
 from common.outputs import data_folder
-from common.p3d import Meshes, sample_points_from_meshes
+from common.p3d import Meshes
 
 VERSION = 3  # raise it when the same files are packed differently
 
@@ -158,15 +157,13 @@ def make_item(job: tuple[str, int]) -> Item:
     mesh, cells = read_shape(file, index)
     generator = np.random.default_rng(index)
     torch.manual_seed(index)
-    dense = sample_points_from_meshes(mesh, SURFACE)[0].numpy()
-    points = dense[:POINTS]
+    dense = dense_points(mesh)
     voxels = solid_cells(dense) if cells is None else cells
     views = draw_views(generator)
     faces = mesh.faces_packed()
     colors = torch.tensor(GREY).expand(len(faces), 3)
     images = render_shape(mesh.verts_packed(), faces, colors, views)
-    fine = fine_cells(dense, voxels)
-    return Item(f"{file.stem}_{index:04d}", points, voxels, fine, [as_png(i) for i in images], views)
+    return Item(f"{file.stem}_{index:04d}", dense[:POINTS], voxels, None, [as_png(i) for i in images], views)
 
 
 def solid_cells(points: np.ndarray) -> np.ndarray:

@@ -54,16 +54,18 @@ def test_points_and_voxels_agree(sets):
         assert filled[tuple(cell.T)].float().mean() > 0.99  # cells that the surface cuts are filled
 
 
-def test_fine_cells_are_those_of_the_shape():
-    """Made from the surface alone, as of meshes, they are those that the shape itself gives, but few."""
+def test_fine_cells_are_those_of_the_shape(sets):
+    """Made from the surface alone, as of meshes, they are those that the shape itself gives, but for few."""
+    train = sets["train"]
     for number in range(4):
-        item, shape = make_item(("chair", 0, number)), embedded_shape("chair", 0, number)
-        dense, _ = shape.sample_surface(100_000, np.random.default_rng(3))
-        made = fine_cells(dense, item.voxels)
-        assert (item.fine & made).sum() > 0.97 * (item.fine | made).sum()
-        coarse = item.fine.reshape(32, 2, 32, 2, 32, 2).any((1, 3, 5))
-        assert not (coarse & ~item.voxels).sum() > 0.002 * coarse.sum()
-        assert 0.3 < item.fine.mean() / item.voxels.mean() < 1.0  # thin parts fill whole voxels, but not whole of them
+        fine, voxels = (filled(np.array([number]))[0].numpy() for filled in (train.fine, train.voxels))
+        dense, _ = embedded_shape("chair", 0, number).sample_surface(100_000, np.random.default_rng(3))
+        for given, least in ((voxels, 0.97), (np.roll(voxels, 1, 2), 0.9)):  # official voxels lie by part of one wrong
+            made = fine_cells(dense, given)
+            assert (fine & made).sum() > least * (fine | made).sum()
+        coarse = fine.reshape(32, 2, 32, 2, 32, 2).any((1, 3, 5))
+        assert (coarse & ~voxels).sum() <= 0.002 * coarse.sum()
+        assert 0.3 < fine.mean() / voxels.mean() < 1.0  # thin parts fill whole voxels, but not whole of them
 
 
 def test_places_are_weighted_as_if_drawn_everywhere_alike():
@@ -75,7 +77,9 @@ def test_places_are_weighted_as_if_drawn_everywhere_alike():
     fine[:, ::3] = False
     places, inside, weights = draw_places(voxels, fine, count, np.random.default_rng(1))
     cell = ((places + 0.5) * 64).floor().long()
-    assert torch.equal(inside, fine[torch.arange(2)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]])
+    cell = cell.clamp(max=63)
+    same = inside == fine[torch.arange(2)[:, None], cell[..., 0], cell[..., 1], cell[..., 2]]
+    assert same.float().mean() > 0.9999  # places are rounded after they were asked
     filled = fine.flatten(1).float().mean(1)
     assert (inside.float().mean(1) > 10 * filled).all()  # places where the shape is are many, and weigh little
     means = ((torch.ones(count), 1.0), (inside, filled), (places[..., 1], 0.0), (places[..., 0] > 0.2, 0.3))
@@ -141,6 +145,7 @@ def test_mirrored_batches_are_mirrored_shapes(sets):
         sign = torch.tensor([-1.0, 1.0, 1.0])
         assert torch.equal(point["points"][number], point_["points"][number] * sign)
         assert torch.equal(places["places"][number], places_["places"][number] * sign)
+        assert torch.equal(places["voxels"][number], places_["voxels"][number].flip(0))
         assert all(torch.equal(places[name][number], places_[name][number]) for name in ("inside", "weights"))
 
 

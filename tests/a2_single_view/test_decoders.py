@@ -66,7 +66,7 @@ def test_occupancy_of_one_place_does_not_depend_on_the_others(features):
     check_gradients(decoder, logits)
 
 
-def test_occupancy_begins_with_what_voxels_say(features):
+def test_occupancy_adds_to_what_voxels_say(features):
     decoder = ImplicitDecoder()
     torch.nn.init.zeros_(decoder.last.weight)
     torch.nn.init.zeros_(decoder.last.bias)
@@ -86,32 +86,31 @@ def test_parametric_surface(features):
     check_gradients(decoder, points)
 
 
-def test_occupancy_on_a_grid_is_that_at_its_places(monkeypatch):
-    model = SingleViewTo3D("small", "implicit").eval()
-    features, asked = torch.randn(1, 512), []
+def test_occupancy_on_a_grid_is_that_at_its_places(features):
+    model, one = SingleViewTo3D("small", "implicit", kept=True).eval(), features[:1]
+    with torch.no_grad():
+        model.decoder.voxels.basis.weight.zero_()
+        model.decoder.voxels.layers[-1].weight.zero_()
+        model.decoder.voxels.layers[-1].bias.zero_()
+        bias = model.decoder.voxels.basis.bias.view(32, 32, 32).fill_(-9.0)
+        bias[4, 9, 20] = 5.0  # one voxel that may be filled
+    ticks = (torch.arange(64) + 0.5) / 64 - 0.5
+    places = torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).view(1, -1, 3)
+    true = model.decoder(one, places).detach().view(64, 64, 64) - math.log(0.75 / 0.25)  # it is 0 at the level
+    grid = model.occupancy(one)
+    near = (slice(6, 12), slice(16, 22), slice(38, 44))
+    torch.testing.assert_close(grid[near], true[near])
+    grid[near] = -9.0 - math.log(3)
+    torch.testing.assert_close(grid, torch.full_like(grid, -9.0 - math.log(3)))  # the others were not asked
+    assert model.occupancy(one, 3).shape == (96, 96, 96)
 
-    def ball(places):
-        asked.append(len(places))
-        return 0.3 - places.norm(dim=1)
 
-    def logits(features, places):
-        return ball(places)
-
-    monkeypatch.setattr(model, "_logits", logits)
-    grid = model.occupancy(features, 32)
-    ticks = (torch.arange(32) + 0.5) / 32 - 0.5
-    true = ball(torch.stack(torch.meshgrid(ticks, ticks, ticks, indexing="ij"), -1).view(-1, 3)).view(32, 32, 32)
-    assert torch.equal(grid > 0, true > 0)
-    near = true.abs() < 1 / 32
-    assert torch.equal(grid[near], true[near])
-    assert asked[:2] == [16**3, asked[1]] and asked[1] < 0.4 * 32**3
-    monkeypatch.undo()
-    grid = model.occupancy(features, 6)
-    place = torch.tensor([[(4 + 0.5) / 6, (1 + 0.5) / 6, (5 + 0.5) / 6]]) - 0.5
-    coarse = torch.tensor([[(2 + 0.5) / 3, (0 + 0.5) / 3, (2 + 0.5) / 3]]) - 0.5
-    level = math.log(0.75 / 0.25)  # at which the grid is 0
-    values = [float(model.decoder(features, p[None]).detach()) - level for p in (place, coarse)]
-    assert min(abs(float(grid[4, 1, 5]) - value) for value in values) < 1e-5
+def test_iou_of_an_occupancy_is_that_of_the_voxels_it_touches():
+    truth = torch.rand(32, 32, 32, generator=torch.Generator().manual_seed(0)) < 0.1
+    fine = torch.full((64, 64, 64), -5.0)
+    fine[1::2, ::2, 1::2][truth] = 5.0
+    points = torch.rand(5000, 3) - 0.5
+    assert score("implicit", fine, points, truth)["voxel_iou"] == 1.0
 
 
 def test_predictions_are_0_at_the_level_and_iou_is_taken_where_filled_is_likelier(features):
