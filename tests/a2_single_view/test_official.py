@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from a2_single_view.data import load_shapes
-from a2_single_view.data.embedded import embedded_shape
+from a2_single_view.data.embedded import embedded_shape, make_item
 from a2_single_view.data.official import SYNSETS, voxels_of
 from common.cli import UserError
 from tests.a2_single_view.tree import make_tree, picture, write_obj
@@ -36,6 +36,8 @@ def test_the_official_shapes_are_taken_where_they_are(root):
     np.testing.assert_allclose(test.views(np.array([0]))[0, 2], [23.0, 27.5, 0.9])
     on = embedded_shape("chair", 0, 3).sdf(test.points(np.array([0]), 500, np.random.default_rng(0))[0].double())
     assert float((on.abs() < 1e-3).float().mean()) > 0.5 and on.max() < 0.01  # some lie inside other parts
+    fine, own = test.fine(np.array([0]))[0].numpy(), make_item(("chair", 0, 3)).fine
+    assert (fine & own).sum() > 0.9 * (fine | own).sum()
     assert len(test.mesh(1).verts_packed()) == len(embedded_shape("chair", 0, 4).mesh[0])
 
 
