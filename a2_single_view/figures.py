@@ -39,26 +39,43 @@ def f1_figure(path: Path, runs: dict[str, dict[str, float]]) -> None:
 
 
 def pictures(
-    shape: Tensor | Meshes | None, azimuths: Sequence[float], size: int = SIZE, colors: Tensor | None = None
+    shape: Tensor | Meshes | None,
+    azimuths: Sequence[float],
+    size: int = SIZE,
+    colors: Tensor | None = None,
+    two_sided: bool = False,
 ) -> np.ndarray:
     """Pictures (N, size, size, 3) uint8 of one shape, as large in all of them, from N azimuths in degrees.
 
     Args:
         shape: points (M, 3), logits (R, R, R), a mesh, or None: white.
         colors: (M, 3) in [0, 1] of points.
+        two_sided: light both sides of a mesh without colours: learnt without normals, it may be turned over in places.
     """
     azim = torch.tensor(azimuths, dtype=torch.float32)
     shape = shape if shape is None else shape.detach().cpu()
     if isinstance(shape, Tensor) and shape.dim() == 3:
-        shape = occupancy_mesh(shape)
+        shape = painted(occupancy_mesh(shape), BLUE)
     if shape is None or isinstance(shape, Meshes) and shape.isempty():
         return np.full((len(azim), size, size, 3), 255, np.uint8)
     if isinstance(shape, Tensor):
         R, T = look_at_view_transform(0.56 / np.sin(np.radians(POINTS_FIELD / 2)), 25.0, azim)
         return render_points(shape, colors, size, R=R, T=T)
-    mesh = painted(shape, BLUE) if shape.textures is None else shape
     R, T = look_at_view_transform(0.56 / np.sin(np.radians(FIELD_OF_VIEW / 2)), 25.0, azim)
-    return render_views(mesh, FoVPerspectiveCameras(R=R, T=T, fov=FIELD_OF_VIEW, znear=0.05), size)
+    cameras = FoVPerspectiveCameras(R=R, T=T, fov=FIELD_OF_VIEW, znear=0.05)
+    if not two_sided or shape.textures is not None:
+        return render_views(painted(shape, BLUE) if shape.textures is None else shape, cameras, size)
+    turned = [(facing(shape, camera.get_camera_center()), camera) for camera in (cameras[i] for i in range(len(azim)))]
+    return np.concatenate([render_views(painted(mesh, BLUE), camera, size) for mesh, camera in turned])
+
+
+def facing(mesh: Meshes, centre: Tensor) -> Meshes:
+    """The triangles of a mesh, none of which share corners, each turned towards ``centre`` (1, 3)."""
+    corner = mesh.verts_packed()[mesh.faces_packed()]
+    normal = torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    away = ((centre - corner[:, 0]) * normal).sum(1) < 0
+    corner = torch.where(away[:, None, None], corner.flip(1), corner)
+    return Meshes([corner.view(-1, 3)], [torch.arange(3 * len(corner)).view(-1, 3)])
 
 
 def as_size(image: np.ndarray, size: int = SIZE) -> np.ndarray:
@@ -69,7 +86,8 @@ def as_size(image: np.ndarray, size: int = SIZE) -> np.ndarray:
 def beside_truth(image: np.ndarray, truth: Meshes, shapes: Sequence[Tensor | Meshes | None], azimuths) -> np.ndarray:
     """Frames (N, SIZE, columns * SIZE, 3): the image, the true mesh, predictions, from N azimuths."""
     still = np.repeat(as_size(image)[None], len(azimuths), 0)
-    return np.concatenate((still, pictures(truth, azimuths), *(pictures(shape, azimuths) for shape in shapes)), 2)
+    made = (pictures(shape, azimuths, two_sided=True) for shape in shapes)
+    return np.concatenate((still, pictures(truth, azimuths), *made), 2)
 
 
 def show(

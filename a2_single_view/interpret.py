@@ -121,9 +121,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     ends = some[0][0], some[len(some) // 2][0]
     one, two = (shapes.images(np.array([index]), np.array([0])).to(device) for index in ends)
     way = interpolation(model, one, two, 16)
-    save_gif(
-        folder / "interpolation.gif", np.concatenate([pictures(shape, [30.0]) for shape in (*way, *way[::-1])]), 10
-    )
+    frames = [pictures(shape, [30.0], two_sided=True) for shape in (*way, *way[::-1])]
+    save_gif(folder / "interpolation.gif", np.concatenate(frames), 10)
     images = [picture_of(shapes, *pair) for pair in some]
     maps = [
         heat(image, occlusion(model, torch.from_numpy(image.copy()).permute(2, 0, 1).to(device))) for image in images

@@ -1,0 +1,26 @@
+"""Pictures of predicted shapes."""
+
+import numpy as np
+import torch
+
+from a2_single_view.figures import facing, pictures
+from common.p3d import Meshes, ico_sphere
+
+
+def test_a_mesh_turned_over_in_places_looks_as_one_that_is_not():
+    sphere = ico_sphere(2).scale_verts(0.4)
+    verts, faces = sphere.verts_packed(), sphere.faces_packed()
+    mixed = torch.where((torch.arange(len(faces)) % 3 == 0)[:, None], faces.flip(1), faces)
+    made = [Meshes([verts], [f]) for f in (faces, mixed)]
+    right, turned = (pictures(mesh, [30.0, 110.0], 48, two_sided=True) for mesh in made)
+    np.testing.assert_array_equal(right, turned)
+    assert np.abs(right - pictures(made[1], [30.0, 110.0], 48).astype(float)).max() > 50
+
+
+def test_facing_keeps_the_triangles():
+    sphere, centre = ico_sphere(1), torch.tensor([[0.0, 0.0, 3.0]])
+    mesh = facing(sphere, centre)
+    corner = sphere.verts_packed()[sphere.faces_packed()]
+    made = mesh.verts_packed().view(-1, 3, 3)
+    torch.testing.assert_close(made.sort(1)[0], corner.sort(1)[0])
+    assert ((centre - made[:, 0]) * mesh.faces_normals_packed()).sum(1).min() >= -1e-6
