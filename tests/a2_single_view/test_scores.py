@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from a2_single_view.retrieval import chamfer_table, nearest_of
 from a2_single_view.scores import (
     THRESHOLDS,
     compute_sampling_metrics,
@@ -11,6 +12,7 @@ from a2_single_view.scores import (
     sample_occupancy,
     voxel_iou,
 )
+from common.p3d import chamfer_distance
 
 
 def test_f1_equals_a_loop():
@@ -67,3 +69,12 @@ def test_points_of_an_occupancy():
     assert points.shape == (1, 500, 3)
     assert sample_occupancy(torch.full((8, 8, 8), -5.0), 10) is None
     assert recentred(points).mean(1).abs().max() < 1e-6
+
+
+def test_the_nearest_shape_is_found_among_the_first():
+    generator = torch.Generator().manual_seed(0)
+    others = torch.rand(60, 200, 3, generator=generator) * torch.rand(60, 1, 3, generator=generator)
+    clouds = others[[7, 31, 50]][:, torch.randperm(200, generator=generator)] + 0.003
+    assert nearest_of(clouds, others).tolist() == [7, 31, 50]
+    table = chamfer_table(clouds, others, None)
+    torch.testing.assert_close(table[1, 4], chamfer_distance(clouds[1:2], others[4:5])[0])
