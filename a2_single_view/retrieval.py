@@ -23,11 +23,11 @@ from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.cli import ArgumentParser, add_common_flags, command, positive_int, resolve_device
 from common.outputs import atomic_path, make_folder, write_json, write_metrics, write_run
-from common.p3d import knn_points
 from common.training import seed_everything
 
 FEW, SOME = 128, 500  # points of each shape in the search for the nearest, and of those that come first in it
 FIRST = 40
+SHAPES_AT_ONCE = 16
 
 
 @torch.no_grad()
@@ -43,12 +43,17 @@ def features_of(model: SingleViewTo3D, shapes: ShapeViews, views: int, device: t
 
 
 def chamfer_table(clouds: Tensor, others: Tensor, bar: str | None) -> Tensor:
-    """(N, M) Chamfer distances of clouds (N, P, 3) and others (M, P, 3); ``bar``: words for a progress bar."""
+    """(N, M) Chamfer distances of clouds (N, P, 3) and others (M, Q, 3); ``bar``: words for a progress bar.
+
+    Clouds are small: each pair of points is measured once, for both ways.
+    """
     rows = []
     for cloud in tqdm(clouds, desc=bar, unit="shape", disable=bar is None):
-        same = cloud.expand(len(others), -1, -1)
-        there, back = knn_points(same, others).dists, knn_points(others, same).dists
-        rows.append(there.mean((1, 2)) + back.mean((1, 2)))
+        row = []
+        for part in others.split(SHAPES_AT_ONCE):
+            squared = torch.cdist(cloud[None], part.flatten(0, 1)[None])[0].square_().view(len(cloud), *part.shape[:2])
+            row.append(squared.amin(2).mean(0) + squared.amin(0).mean(1))
+        rows.append(torch.cat(row))
     return torch.stack(rows)
 
 
