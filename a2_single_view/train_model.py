@@ -198,8 +198,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def parser() -> ArgumentParser:
     """The course's flags and ours."""
     p = ArgumentParser(
-        "Learn to predict voxels, points, a mesh, an occupancy or a parametric surface from one image; a quarter "
-        "to half an hour on two cores.",
+        "Learn to predict voxels, points, a mesh, an occupancy or a parametric surface from one image; ten "
+        "minutes to half an hour on two cores.",
         "python -m a2_single_view.train_model --type point",
     )
     add_common_flags(p, OUTPUT_DIR)
