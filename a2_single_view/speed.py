@@ -10,10 +10,20 @@ SIDE = 2048  # of the matrices whose product is timed
 
 
 def flops_of(step: Callable[[], object]) -> int:
-    """Floating-point operations of the convolutions and matrix products that ``step`` makes."""
-    with FlopCounterMode(display=False) as counter:
+    """Floating-point operations of the convolutions and dense matrix products that ``step`` makes."""
+    mapping = {op: _of_product for op in (torch.ops.aten.mm, torch.ops.aten.addmm)}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
         step()
     return counter.get_total_flops()
+
+
+def _of_product(*given, out_val=None, **_) -> int:
+    """Of a matrix product of dense factors, the last of two or three that are given; none of a sparse one's."""
+    one, two = given[-2:]
+    return 2 * one.shape[0] * one.shape[1] * two.shape[1] if one.layout == torch.strided else 0
+
+
+_of_product._get_raw = True  # it is given tensors, not their shapes
 
 
 def gemm_rate(device: torch.device, repeats: int = 4) -> float:

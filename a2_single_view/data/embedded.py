@@ -3,16 +3,14 @@
 import numpy as np
 import torch
 
+from a2_single_view.data.cells import FINE, RESOLUTION, cells_of
 from a2_single_view.data.packed import (
-    FINE,
     POINTS,
-    RESOLUTION,
     SPLITS,
     Item,
     Pack,
     ShapeViews,
     as_png,
-    cells_of,
     join,
     pack,
 )

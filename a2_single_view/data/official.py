@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from a2_single_view.data.binvox import read_binvox
+from a2_single_view.data.cells import cells_of, dense_points, fine_cells
 from a2_single_view.data.packed import (
     POINTS,
     SPLITS,
@@ -23,9 +24,6 @@ from a2_single_view.data.packed import (
     Pack,
     ShapeViews,
     as_png,
-    cells_of,
-    dense_points,
-    fine_cells,
     join,
     pack,
 )
@@ -141,7 +139,7 @@ def make_item(job: tuple[str, str, str, tuple[int, ...]]) -> Item:
     root, synset, model, views = Path(job[0]), *job[1:]
     mesh = load_mesh(_mesh_file(root, synset, model))
     torch.manual_seed(int.from_bytes(hashlib.sha256(model.encode()).digest()[:4]))
-    dense = dense_points(mesh)
+    dense = dense_points(mesh, POINTS)
     voxels = voxels_of(_voxel_file(root, synset, model), mesh.verts_packed().numpy())
     folder = root / "r2n2" / "ShapeNetRendering" / synset / model / "rendering"
     images, cameras = read_views(folder, views)

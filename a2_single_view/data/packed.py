@@ -12,19 +12,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from scipy.ndimage import binary_dilation, binary_fill_holes
 from torch import Tensor
 from tqdm import tqdm
 
+from a2_single_view.data.cells import FINE, RESOLUTION
 from common.cli import UserError
 from common.data.making import DONE, in_processes
 from common.data.npy import open_npy
 from common.outputs import require_space, write_json
-from common.p3d import Meshes, sample_points_from_meshes
+from common.p3d import Meshes
 
-RESOLUTION, FINE = 32, 64  # of the voxels and of finer ones, which fill the cube [-1/2, 1/2]^3
 POINTS = 10_000  # kept of the surface of each shape
-CUT = 20  # points, on average, that mark a fine cell which a mesh's surface cuts
 CHUNK = 10
 SPLITS = ("train", "val", "test")
 FEATURES_FILE, ENCODER_FILE = "features.npy", "features.json"  # of all pictures, where they were kept; of which encoder
@@ -54,32 +52,6 @@ def as_png(image: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG", compress_level=6)
     return file.getvalue()
-
-
-def cells_of(points: np.ndarray, resolution: int = RESOLUTION) -> np.ndarray:
-    """Cells (resolution,) * 3 bool of [-1/2, 1/2]^3, by x, y, z, that points (N, 3) lie in."""
-    cell = np.floor((points + 0.5) * resolution).astype(int).clip(0, resolution - 1)
-    filled = np.zeros((resolution,) * 3, bool)
-    filled[tuple(cell.T)] = True
-    return filled
-
-
-def fine_cells(dense: np.ndarray, voxels: np.ndarray) -> np.ndarray:
-    """Fine cells (64, 64, 64) bool of a shape known by dense points (N, 3) of its surface and voxels (32, 32, 32) bool.
-
-    Those that the surface cuts, those of voxels deep inside, and those that both enclose: where an end is open the
-    inner cells of voxels that are cut stay empty.
-    """
-    uncut = ~cells_of(dense)
-    deep = voxels & uncut & ~binary_dilation(~voxels & uncut)  # voxels may lie beside the surface by part of one
-    return binary_fill_holes(cells_of(dense, FINE) | deep.repeat(2, 0).repeat(2, 1).repeat(2, 2))
-
-
-def dense_points(mesh: Meshes) -> np.ndarray:
-    """Points (N, 3) of the surface of a mesh, at least POINTS, so many that hardly a fine cell it cuts is without."""
-    area = float(mesh.faces_areas_packed().sum())
-    count = min(max(int(CUT * area * FINE**2), POINTS), 2_000_000)
-    return sample_points_from_meshes(mesh, count)[0].numpy()
 
 
 ARRAYS = {

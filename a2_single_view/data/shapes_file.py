@@ -13,15 +13,13 @@ import numpy as np
 import torch
 from scipy.ndimage import binary_fill_holes
 
+from a2_single_view.data.cells import RESOLUTION, cells_of, dense_points
 from a2_single_view.data.packed import (
     POINTS,
-    RESOLUTION,
     Item,
     Pack,
     ShapeViews,
     as_png,
-    cells_of,
-    dense_points,
     pack,
 )
 from a2_single_view.data.rendering import VIEWS, draw_views, render_shape
@@ -157,7 +155,7 @@ def make_item(job: tuple[str, int]) -> Item:
     mesh, cells = read_shape(file, index)
     generator = np.random.default_rng(index)
     torch.manual_seed(index)
-    dense = dense_points(mesh)
+    dense = dense_points(mesh, POINTS)
     voxels = solid_cells(dense) if cells is None else cells
     views = draw_views(generator)
     faces = mesh.faces_packed()

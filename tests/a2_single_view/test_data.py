@@ -6,8 +6,8 @@ import torch
 
 from a2_single_view.data.batches import Batches, recoloured
 from a2_single_view.data.binvox import read_binvox, write_binvox
+from a2_single_view.data.cells import fine_cells
 from a2_single_view.data.embedded import embedded_shape, load_embedded, make_item
-from a2_single_view.data.packed import fine_cells
 from a2_single_view.data.places import draw_places
 from a2_single_view.data.rendering import cameras_of, draw_views, render_shape
 from common.cli import UserError

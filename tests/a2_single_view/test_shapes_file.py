@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from a2_single_view.data.cells import cells_of
 from a2_single_view.data.embedded import embedded_shape
-from a2_single_view.data.packed import cells_of
 from a2_single_view.data.shapes_file import load_file, read_shape
 from common.cli import UserError
 from tests.a2_single_view.tree import write_obj
