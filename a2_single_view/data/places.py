@@ -32,6 +32,7 @@ def draw_places(
     places = torch.stack((cell // R**2, cell // R % R, cell % R), 2) + torch.from_numpy(generator.random((B, count, 3)))
     weights = 1.0 / (0.5 + 0.5 * near.gather(1, cell) * R**3 / number)
     F = fine.shape[1]
-    x, y, z = (places * (F / R)).long().clamp(max=F - 1).unbind(2)
+    places = (places / R - 0.5).float()
+    x, y, z = ((places + 0.5) * F).long().clamp(max=F - 1).unbind(2)
     inside = fine.flatten(1).gather(1, (x * F + y) * F + z)
-    return (places / R - 0.5).float(), inside, weights.float()
+    return places, inside, weights.float()
