@@ -44,7 +44,7 @@ from common.training import learning_rate, seed_everything
 OUTPUT_DIR = "outputs/a2_single_view"
 CHECKPOINT = "checkpoint.pt"
 # Steps of the plain command: what less than half an hour on two cores allows.
-MAX_ITER = {"vox": 5000, "point": 2200, "mesh": 1400, "implicit": 5000, "parametric": 1700}
+MAX_ITER = {"vox": 5000, "point": 2200, "mesh": 1400, "implicit": 5000, "parametric": 2600}
 LEARNING_RATE = {"vox": 1.5e-3, "point": 1e-3, "mesh": 1e-3, "implicit": 1.5e-3, "parametric": 1e-3}
 N_POINTS = {"point": 5000, "mesh": 1024, "implicit": PLACES, "parametric": 1024}
 SCHEDULE = partial(learning_rate, warmup=0.02)  # in short trainings of voxels a cosine did better than an early fall
