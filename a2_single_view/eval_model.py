@@ -76,6 +76,7 @@ def predict(model: SingleViewTo3D, inputs: Tensor) -> list[Tensor | Meshes]:
     out = model.decoder(features)
     return list(model.decoder.meshes(out) if model.kind == "mesh" else out)
 
+
 def cloud_of(kind: str, shape: Tensor | Meshes, count: int) -> Tensor | None:
     """Points (1, count, 3) of a predicted shape; None where it is empty."""
     if kind in ("vox", "implicit"):

@@ -27,8 +27,9 @@ def f1_figure(path: Path, runs: dict[str, dict[str, float]]) -> None:
 
     figure = Figure(figsize=(5.6, 4.0), layout="constrained")
     axes = figure.subplots()
-    for name, metrics in runs.items():
-        axes.plot(THRESHOLDS, [metrics[f"f1@{t:.2f}"] for t in THRESHOLDS], marker="o", label=name)
+    for number, (name, metrics) in enumerate(runs.items()):  # dashes and marks tell lines apart that coincide
+        style = {"marker": "osD^v"[number % 5], "linestyle": ("-", "--", "-.", ":")[number % 4], "markersize": 5}
+        axes.plot(THRESHOLDS, [metrics[f"f1@{t:.2f}"] for t in THRESHOLDS], label=name, **style)
     axes.set_xlabel("threshold, share of the diagonal")
     axes.set_ylabel("F1 at 5,000 points, %")
     axes.set_ylim(0, 100)

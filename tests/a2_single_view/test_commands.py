@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from a2_single_view import compare, eval_model, features, fit_data, interpret, retrieval, sweep, train_model
+from a2_single_view import compare, eval_model, features, figures, fit_data, interpret, retrieval, sweep, train_model
 from a2_single_view.data.embedded import embedded_shape
 from a2_single_view.model import TYPES
 from common.checkpoint import load_checkpoint
@@ -131,6 +131,11 @@ def test_runs_side_by_side_and_beside_retrieval(run, metrics, tmp_path):
         "mesh",
     ]
     assert len((tmp_path / "compare" / "table.md").read_text().splitlines()) == 4
+    # Beside the image and the truth a column for each run, but for one whose checkpoint is gone.
+    assert Image.open(tmp_path / "compare" / "predicted.png").width == 4 * figures.SIZE
+    (tmp_path / "mesh" / "checkpoint.pt").rename(tmp_path / "kept.pt")
+    assert run(compare).code == 0 and Image.open(tmp_path / "compare" / "predicted.png").width == 3 * figures.SIZE
+    (tmp_path / "kept.pt").rename(tmp_path / "mesh" / "checkpoint.pt")
     assert run(retrieval, "--type", "point", "--views", 2).code == 0
     scores = metrics("retrieval")
     assert scores["oracle_chamfer"] <= min(scores["blind_chamfer"], scores["by_features_chamfer"]) + 1e-4
