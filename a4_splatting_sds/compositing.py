@@ -2,7 +2,8 @@
 
 Along a pixel the Gaussians are in order of depth. Gaussian k covers the pixel with alpha_k = opacity_k
 exp(-d^T cov_k^-1 d / 2), is seen through T_k = prod_(j < k) (1 - alpha_j), and adds alpha_k T_k of its colour (Kerbl et
-al., 3D Gaussian Splatting, 2023, eqs. 2 to 4, with the cut-offs of its rasteriser).
+al., 3D Gaussian Splatting, 2023, eqs. 2 to 4, with the cut-offs of its rasteriser; but the Gaussian that brings T to its
+least is still added).
 
 The functions here hold all Gaussians times all pixels: plain, slow, the measure of `.tiles`.
 """
@@ -68,5 +69,6 @@ def composite_dense(
         img_size: height and width. start_transmittance: (H, W) in front of these Gaussians; by default 1.
     """
     alphas = compute_alphas(opacities, means_2D, cov_2D, img_size)
-    T = compute_transmittance(alphas, None if start_transmittance is None else start_transmittance[None])
+    start = alphas.new_ones(img_size) if start_transmittance is None else start_transmittance
+    T = compute_transmittance(alphas, start[None])
     return torch.einsum("nhw,nc->hwc", alphas * T[:-1], values), T[-1]

@@ -22,7 +22,7 @@ class DensityControl:
         gradient: mean length of a centre's gradient in the picture (in halves of the picture's sides) above which a
             Gaussian is not enough. large: in shares of the scene's extent, above which it is split, not doubled.
         faint: opacity below which it is removed. huge: share of the extent above which it is removed.
-        reset_every: steps after which opacities fall to ``reset_to``, from which what matters rises again.
+        reset_every: share of the run after which opacities fall to ``reset_to``, from which what matters rises again.
         most: Gaussians, at most.
     """
 
@@ -33,7 +33,7 @@ class DensityControl:
     large: float = 0.01
     faint: float = 0.005
     huge: float = 0.5
-    reset_every: int = 1000
+    reset_every: float = 0.3
     reset_to: float = 0.02
     most: int = 50_000
 

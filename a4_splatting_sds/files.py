@@ -26,7 +26,7 @@ def load_gaussians(path: str | Path) -> Gaussians:
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such file")
+        raise UserError(f"{path}: {'a folder, not a file of Gaussians' if path.is_dir() else 'no such file'}")
     readers = {".ply": _read_ply, ".splat": _read_splat}
     if path.suffix.lower() not in readers:
         raise UserError(f"{path}: Gaussians are read from .ply and .splat files")
@@ -37,18 +37,20 @@ def save_gaussians(path: str | Path, gaussians: Gaussians) -> Path:
     """Write Gaussians to a ``.ply`` or ``.splat`` file.
 
     Raises:
-        UserError: another ending.
+        UserError: another ending, or a folder.
     """
     path = Path(path)
-    check_ending(path)
+    check_target(path)
     data = file_bytes(gaussians, path.suffix.lower())
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path
 
 
-def check_ending(path: str | Path) -> None:
-    """Raise UserError where Gaussians cannot be written to files of that ending."""
+def check_target(path: str | Path) -> None:
+    """Raise UserError where Gaussians cannot be written to a file of that name."""
+    if Path(path).is_dir():
+        raise UserError(f"{path}: a folder; name a .ply or .splat file")
     if Path(path).suffix.lower() not in (".ply", ".splat"):
         raise UserError(f"{path}: Gaussians are written to .ply and .splat files")
 
@@ -149,7 +151,7 @@ def _read_splat(path: Path) -> dict[str, Tensor]:
 
 def _splat_bytes(x: dict[str, np.ndarray]) -> bytes:
     scales = np.broadcast_to(np.exp(x["log_scales"]), (len(x["means"]), 3))
-    opacity = 1 / (1 + np.exp(-x["opacity_logits"]))
+    opacity = torch.sigmoid(torch.from_numpy(x["opacity_logits"])).numpy()
     rows = np.zeros(len(scales), SPLAT)
     rows["means"], rows["scales"] = x["means"], scales
     rows["rgba"] = _byte(255 * np.concatenate((0.5 + C0 * x["sh_dc"][:, 0], opacity[:, None]), 1))

@@ -9,7 +9,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from a4_splatting_sds.gaussians import Gaussians
-from a4_splatting_sds.projection import Pinhole, pinhole
+from a4_splatting_sds.projection import NEAR, Pinhole, pinhole
 from a4_splatting_sds.scene import render
 from a4_splatting_sds.tiles import composite_tiles
 from common.camera_poses import create_surround_cameras
@@ -53,7 +53,8 @@ def around(
     cameras = create_surround_cameras(
         distance * float(np.cos(tilt)), count, tuple(up), LENS, distance * float(np.sin(tilt)), middle.tolist()
     )
-    return [pinhole(cameras[[view]].to(middle.device), size) for view in range(count)]
+    near = min(NEAR, 0.01 * distance)
+    return [pinhole(cameras[[view]].to(middle.device), size, near) for view in range(count)]
 
 
 def save_turntables(folder: Path, seen: dict[str, np.ndarray], fps: float = 15) -> list[Path]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from common.p3d import quaternion_to_matrix
 from common.p3d.camera_base import CamerasBase
 
+NEAR = 0.01  # world units in front of the camera before which nothing is seen
 BLUR = 0.3  # pixels^2 added to a covariance in a picture, so that no Gaussian falls between pixels
 WIDEST = 1.3  # slopes are held within this many times the field of view where the projection is linearised
 
@@ -24,6 +25,7 @@ class Pinhole:
         R, t: (3, 3) and (3,), world to camera: x_camera = R x + t.
         focal: (2,) pixels, of x and y. centre: (2,) the principal point, pixels.
         size: height and width, pixels.
+        near: depth before which nothing is seen, world units.
     """
 
     R: Tensor
@@ -31,6 +33,7 @@ class Pinhole:
     focal: Tensor
     centre: Tensor
     size: tuple[int, int]
+    near: float = NEAR
 
     @property
     def position(self) -> Tensor:
@@ -38,7 +41,7 @@ class Pinhole:
         return -self.R.T @ self.t
 
 
-def pinhole(camera: CamerasBase, size: tuple[int, int]) -> Pinhole:
+def pinhole(camera: CamerasBase, size: tuple[int, int], near: float = NEAR) -> Pinhole:
     """One perspective camera of PyTorch3D's, whichever class and units, for pictures of a height and width.
 
     Raises:
@@ -48,10 +51,13 @@ def pinhole(camera: CamerasBase, size: tuple[int, int]) -> Pinhole:
         raise ValueError(f"one perspective camera is needed, got {len(camera.R)} of {type(camera).__name__}")
     turn = camera.R.new_tensor([-1.0, -1.0, 1.0])
     R, t = camera.R[0].T * turn[:, None], camera.T[0] * turn
-    # Where points straight ahead, to the right and below are seen says all of the lens.
+    # Where points straight ahead, to the right and below are seen says all of the lens. The camera is brought to the
+    # origin for it: far away from there single precision would round such points.
+    lens = camera.clone()
+    lens.R, lens.T = torch.eye(3).to(R)[None], torch.zeros_like(camera.T)
     view = torch.eye(3).to(R) * R.new_tensor([1.0, 1.0, 0.0]) + R.new_tensor([0.0, 0.0, 1.0])
-    seen = camera.transform_points_screen(((view - t) @ R)[None], image_size=(size,))[0, :, :2]
-    return Pinhole(R, t, (seen[:2] - seen[2:]).diagonal(), seen[2], size)
+    seen = lens.transform_points_screen((view * turn)[None], image_size=(size,))[0, :, :2]
+    return Pinhole(R, t, (seen[:2] - seen[2:]).diagonal(), seen[2], size, near)
 
 
 def to_camera(means_3D: Tensor, camera: Pinhole) -> Tensor:

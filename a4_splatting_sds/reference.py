@@ -27,7 +27,8 @@ def splat(
         opacities: (N,). start_transmittance: (1, H, W) left by Gaussians in front of these; by default 1.
 
     Returns:
-        image (H, W, 3) and depth (H, W), summed by weight; mask (H, W), the weights' sum; transmittance (1, H, W).
+        image (H, W, 3) and depth (H, W), summed by weight; mask (H, W), by how much the transmittance fell, the
+        weights' sum; transmittance (1, H, W).
     """
     points = to_camera(means_3D, camera)
     means_2D = compute_means_2D(points, camera)
@@ -37,7 +38,7 @@ def splat(
     weights = alphas * transmittance[:-1]
     image = torch.einsum("nhw,nc->hwc", weights, colours)
     depth = torch.einsum("nhw,n->hw", weights, z_vals)
-    return image, depth, weights.sum(0), transmittance[-1:]
+    return image, depth, transmittance[0] - transmittance[-1], transmittance[-1:]
 
 
 def render(
@@ -48,7 +49,7 @@ def render(
     More batches give the same, and where no gradient is kept need less memory.
     """
     z_vals = compute_depth_values(gaussians.means, camera)
-    index = get_idxs_to_filter_and_sort(z_vals.detach())
+    index = get_idxs_to_filter_and_sort(z_vals.detach(), camera.near)
     image = depth = mask = torch.zeros(())
     T = torch.ones(1, *camera.size, device=z_vals.device, dtype=z_vals.dtype)
     for part in index.tensor_split(num_mini_batches):

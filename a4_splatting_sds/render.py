@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from a4_splatting_sds.files import check_ending, load_gaussians, save_gaussians
+from a4_splatting_sds.files import check_target, load_gaussians, save_gaussians
 from a4_splatting_sds.pictures import UP, around, beside, render_all, save_turntables
-from a4_splatting_sds.scene import RASTERIZERS, rasterizer_of
+from a4_splatting_sds.scene import rasterizer_of
 from a4_splatting_sds.spherical_harmonics import MOST_DEGREE
-from a4_splatting_sds.train import BACKGROUNDS, OUTPUT_DIR
+from a4_splatting_sds.train import BACKGROUNDS, OUTPUT_DIR, add_rasterizer_flags
 from common.cli import (
     ArgumentParser,
     add_common_flags,
@@ -35,10 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = resolve_device(args.device)
     gaussians = load_gaussians(args.data_path or PRETRAINED).to(device)
     if args.save_as:
-        check_ending(args.save_as)
+        check_target(args.save_as)
         make_folder(Path(args.save_as).parent, "--save_as")
     folder = make_folder(Path(args.output_dir) / (args.exp_name or "render"), "--output_dir")
-    rasterizer = rasterizer_of(args.rasterizer, args.gaussians_per_splat)
+    rasterizer = rasterizer_of(args.rasterizer, args.gaussians_per_splat, device)
     size = (args.image_size, args.image_size)
     cameras = around(gaussians, args.num_frames, size, UP[args.up], args.elevation, args.zoom)
     background = torch.tensor(BACKGROUNDS[args.background], device=device)
@@ -78,10 +78,9 @@ def parser() -> ArgumentParser:
     add_common_flags(p, OUTPUT_DIR)
     p.add_argument("--out_path", dest="output_dir", default=argparse.SUPPRESS, help="the course's --output_dir")
     p.add_argument("--data_path", default=None, help=".ply or .splat file (default: the pretrained scene)")
-    p.add_argument("--gaussians_per_splat", type=positive_int, default=2048, help="at once, of --rasterizer reference")
-    p.add_argument("--rasterizer", choices=RASTERIZERS, default="fast", help="what composites")
+    add_rasterizer_flags(p)
     p.add_argument("--sh_degree", type=int, choices=range(MOST_DEGREE + 1), default=MOST_DEGREE, help="at most")
-    p.add_argument("--image_size", type=positive_int, default=256, help="pixels")
+    p.add_argument("--image_size", "--img_dim", type=positive_int, default=256, help="pixels")
     p.add_argument("--num_frames", type=positive_int, default=32, help="views around the scene")
     p.add_argument("--fps", type=frames_per_second, default=15, help="frames per second")
     p.add_argument("--elevation", type=elevation, default=30.0, help="of the camera, degrees, -89 to 89")

@@ -9,12 +9,11 @@ from torch import Tensor
 
 from a4_splatting_sds.compositing import composite_dense
 from a4_splatting_sds.gaussians import Gaussians
-from a4_splatting_sds.projection import Pinhole, compute_cov_2D, compute_cov_3D, compute_means_2D, to_camera
+from a4_splatting_sds.projection import NEAR, Pinhole, compute_cov_2D, compute_cov_3D, compute_means_2D, to_camera
 from a4_splatting_sds.spherical_harmonics import MOST_DEGREE, colours_from_harmonics
 from a4_splatting_sds.tiles import composite_tiles
 
-RASTERIZERS = ("fast", "reference", "gsplat")
-NEAR = 0.01  # world units in front of the camera before which nothing is seen
+RASTERIZERS = ("auto", "fast", "reference", "gsplat")
 
 
 @dataclass
@@ -55,15 +54,15 @@ def compute_depth_values(means_3D: Tensor, camera: Pinhole) -> Tensor:
     return to_camera(means_3D, camera)[:, 2]
 
 
-def get_idxs_to_filter_and_sort(z_vals: Tensor) -> Tensor:
+def get_idxs_to_filter_and_sort(z_vals: Tensor, near: float = NEAR) -> Tensor:
     """Which Gaussians (M,) are in front of the camera, the nearest first, of depths (N,)."""
     order = z_vals.argsort(stable=True)
-    return order[z_vals[order] > NEAR]
+    return order[z_vals[order] > near]
 
 
 def project(gaussians: Gaussians, camera: Pinhole, degree: int = MOST_DEGREE) -> Splats:
     """The Gaussians in front of the camera as it sees them; ``degree``: of the harmonics, at most."""
-    index = get_idxs_to_filter_and_sort(compute_depth_values(gaussians.means.detach(), camera))
+    index = get_idxs_to_filter_and_sort(compute_depth_values(gaussians.means.detach(), camera), camera.near)
     means = gaussians.means[index]
     points = to_camera(means, camera)
     cov_3D = compute_cov_3D(gaussians.quats[index], gaussians.scales[index])
@@ -80,25 +79,36 @@ def project(gaussians: Gaussians, camera: Pinhole, degree: int = MOST_DEGREE) ->
 def composite_in_parts(
     means_2D: Tensor, cov_2D: Tensor, opacities: Tensor, values: Tensor, img_size: tuple[int, int], per_splat: int
 ) -> tuple[Tensor, Tensor]:
-    """`compositing.composite_dense` of ``per_splat`` Gaussians after another.
+    """`compositing.composite_dense` of ``per_splat`` Gaussians after another; -1: of all at once.
 
     Where no gradient is kept, memory is that of one part.
     """
     total = values.new_zeros(*img_size, values.shape[1])
     behind = values.new_ones(img_size)
-    for part in torch.arange(len(means_2D), device=values.device).split(per_splat):
+    at_once = per_splat if per_splat > 0 else max(len(means_2D), 1)
+    for part in torch.arange(len(means_2D), device=values.device).split(at_once):
         given = (means_2D[part], cov_2D[part], opacities[part], values[part])
         sums, behind = composite_dense(*given, img_size, behind)
         total = total + sums
     return total, behind
 
 
-def rasterizer_of(name: str, per_splat: int = 2048) -> Callable[..., tuple[Tensor, Tensor]]:
-    """The function that composites: "fast", "reference" (all Gaussians times all pixels) or "gsplat".
+def rasterizer_of(
+    name: str, per_splat: int = 2048, device: torch.device | None = None
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The function that composites: "fast", "reference" (all Gaussians times all pixels), "gsplat" or "auto".
+
+    Args:
+        device: of the Gaussians; on a CUDA GPU "auto" is gsplat where it works there, else and elsewhere it is fast.
+        per_splat: Gaussians at once, of the reference; -1: all.
 
     Raises:
         ValueError: an unknown name.
     """
+    if name == "auto":
+        from a4_splatting_sds.gsplat_backend import gsplat_works
+
+        name = "gsplat" if device is not None and device.type == "cuda" and gsplat_works(device) else "fast"
     if name == "gsplat":
         from a4_splatting_sds.gsplat_backend import composite_gsplat
 

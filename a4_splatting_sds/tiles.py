@@ -130,7 +130,7 @@ def _composite_band(
     conics = conics_of(cov_2D)
     pairs = find_pairs(means_2D, cov_2D, conics, opacities, img_size)
     packed = torch.cat((means_2D, conics, opacities[:, None].clamp(min=MIN_ALPHA).log()), 1)
-    # Of what is selected so the gradient is added in order: the same each time.
+    # Of what is selected so the gradient is added in order on a CPU: the same each time.
     packed, values = packed.index_select(0, pairs.gaussian), values.index_select(0, pairs.gaussian)
     coefficients = _coefficients(packed, pairs).to(values)
     out, T = _Composite.apply(coefficients, values, pairs.start, pairs.count)

@@ -64,7 +64,7 @@ def train(args: argparse.Namespace, scene: PosedImages, settings: Settings, fold
         model = model_of_checkpoint(load_checkpoint(folder / CHECKPOINT)["weights"])
     else:
         model = Model(first_gaussians(scene, args.init, args.num_gaussians, args.isotropic, args.sh_degree, args.seed))
-    rasterizer = rasterizer_of(args.rasterizer, args.gaussians_per_splat)
+    rasterizer = rasterizer_of(args.rasterizer, args.gaussians_per_splat, device)
     trainer = Trainer(model.to(device), scene, settings, args.seed, description(args, scene), rasterizer)
     train_views = scene.split["train"]
     watched = train_views[torch.linspace(0, len(train_views) - 1, min(WATCHED, len(train_views))).long()]
@@ -140,6 +140,24 @@ def settings_of(args: argparse.Namespace) -> Settings:
     )
 
 
+def add_rasterizer_flags(p: ArgumentParser) -> None:
+    """Which rasteriser, and the course's flag of the plain one."""
+    p.add_argument(
+        "--rasterizer",
+        choices=RASTERIZERS,
+        default="auto",
+        help="what composites: gsplat on a GPU where it is installed, else fast; reference is the plain form",
+    )
+    p.add_argument(
+        "--gaussians_per_splat", type=some_or_all, default=2048, help="at once, of --rasterizer reference; -1: all"
+    )
+
+
+def some_or_all(text: str) -> int:
+    """argparse type of a number above 0, or -1."""
+    return -1 if text.strip() == "-1" else positive_int(text)
+
+
 def share(text: str) -> float:
     """argparse type of a number from 0 to 1."""
     value = non_negative_float(text)
@@ -163,7 +181,7 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     trainer, steps, frames = train(args, scene, settings_of(args), folder, device)
     gaussians = trainer.model.gaussians
     save_gaussians(folder / GAUSSIANS, gaussians)
-    metrics, shown = evaluate(gaussians, trainer, scene.split["test"])
+    metrics, shown = evaluate(gaussians, trainer, held_out(scene))
     metrics |= {"num_gaussians": len(gaussians), "steps": steps.step, "training_seconds": steps.seconds}
     metrics["seconds"] = time.time() - started
     write_json(folder / "history.json", {"steps": steps.history})
@@ -171,11 +189,16 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     write_run(folder, vars(args), started, seed=args.seed, device=str(device), data=scene.source)
     if frames:
         save_gif(folder / film_name(args.resume, folder), np.stack(frames), 8)
-    truth = trainer.images[scene.split["test"]].cpu().numpy()
+    truth = trainer.images[held_out(scene)].cpu().numpy()
     save_gif(folder / "training_final_renders.gif", beside({"held out": truth, "Gaussians": shown}), 2)
     print(f"held-out views: PSNR {metrics['psnr']:.2f}, SSIM {metrics['ssim']:.4f}, {len(gaussians)} Gaussians")
     print(f"{folder / GAUSSIANS}: {steps.step} steps in {steps.seconds:.0f} s")
     return metrics
+
+
+def held_out(scene: PosedImages) -> Tensor:
+    """The views that are scored: those for tests, but of the course's own .pth files those for validation, as there."""
+    return scene.split["val" if scene.source.endswith(".pth") else "test"]
 
 
 def film_name(resumed: bool, folder: Path) -> str:
@@ -195,9 +218,10 @@ def parser(
     p.add_argument(
         "--data_path", default="lego", help="lego, materials, or a folder: imgs and poses, transforms.json, or COLMAP's"
     )
-    p.add_argument("--image_size", type=positive_int, default=None, help="the shorter side of pictures, pixels")
-    p.add_argument("--gaussians_per_splat", type=positive_int, default=2048, help="at once, of --rasterizer reference")
-    p.add_argument("--rasterizer", choices=RASTERIZERS, default="fast", help="what composites")
+    p.add_argument(
+        "--image_size", "--img_dim", type=positive_int, default=None, help="the shorter side of pictures, pixels"
+    )
+    add_rasterizer_flags(p)
     p.add_argument("--num_itrs", type=positive_int, default=1000, help="steps")
     p.add_argument("--max_minutes", type=positive_float, default=None, help="stop after this time")
     p.add_argument("--batch_size", type=positive_int, default=1, help="pictures a step")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from a4_splatting_sds.density import DensityControl, SeenGradients, densify, reset_opacities
 from a4_splatting_sds.gaussians import Gaussians, gaussians_at, random_gaussians
 from a4_splatting_sds.mcmc import MonteCarlo, jitter, relocate, sparseness
-from a4_splatting_sds.projection import Pinhole, compute_means_2D, pinhole, to_camera
+from a4_splatting_sds.projection import NEAR, Pinhole, compute_means_2D, pinhole, to_camera
 from a4_splatting_sds.scene import Picture, render
 from a4_splatting_sds.tiles import composite_tiles
 from common.cli import UserError
@@ -32,7 +32,8 @@ class Settings:
         background: colour (3,) behind the Gaussians.
         random_background: train with another one each step, where the pictures say what they cover, so that nothing of
             the background's colour hangs in the air.
-        density: one of ``DENSITY``. degree_every: steps after which one more degree of the harmonics joins.
+        density: one of ``DENSITY``. degree_every: steps after which one more degree of the harmonics joins; fewer
+            in a run so short that the last would not be trained as long.
     """
 
     num_itrs: int = 1000
@@ -78,7 +79,8 @@ def extent_of(scene: PosedImages) -> float:
 
 def pinholes(scene: PosedImages, device: torch.device) -> list[Pinhole]:
     """The cameras of all views."""
-    return [pinhole(scene.cameras[[view]].to(device), scene.image_size) for view in range(len(scene.cameras))]
+    near = min(NEAR, 0.01 * extent_of(scene))  # a scene in other units may be small as a whole
+    return [pinhole(scene.cameras[[view]].to(device), scene.image_size, near) for view in range(len(scene.cameras))]
 
 
 def colours_of_points(points: Tensor, scene: PosedImages, views: int = 32) -> Tensor:
@@ -180,7 +182,7 @@ class Trainer:
         rounds = (number // len(self.train)).tolist()
         orders = {r: torch.randperm(len(self.train), generator=_generator(self.run.seed, r)) for r in set(rounds)}
         views = [int(self.train[orders[r][n % len(self.train)]]) for r, n in zip(rounds, number.tolist(), strict=True)]
-        degree = min(self.model.gaussians.degree, step // self.settings.degree_every)
+        degree = self.degree_at(step)
         truth, background = self.images[views], self.background
         if self.settings.random_background and self.bare is not None:
             background = torch.rand(3).to(truth.device)
@@ -194,6 +196,11 @@ class Trainer:
         if self.settings.density == "mcmc":
             terms["sparseness"] = sparseness(self.model.gaussians, self.settings.mcmc)
         return terms
+
+    def degree_at(self, step: int) -> int:
+        """Of the harmonics that are trained at a step."""
+        most = self.model.gaussians.degree
+        return min(most, step // max(1, min(self.settings.degree_every, self.settings.num_itrs // (most + 1))))
 
     def _picture(self, view: int, degree: int, background: Tensor) -> Picture:
         gaussians, camera = self.model.gaussians, self.cameras[view]
@@ -214,7 +221,7 @@ class Trainer:
                 self.model.gradients.add(picture.splats, camera, len(self.shown))
             if share >= control.start and steps.step % control.every == 0:
                 densify(gaussians, optimizer, self.model.gradients, control, self.extent)
-            if steps.step % control.reset_every == 0:
+            if steps.step % max(1, round(control.reset_every * self.settings.num_itrs)) == 0:
                 reset_opacities(gaussians, optimizer, control.reset_to)
         elif self.settings.density == "mcmc":
             control = self.settings.mcmc

@@ -2,6 +2,7 @@
 
 import socket
 import time
+import webbrowser
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,8 +38,8 @@ class Viewer:
         self.address = f"http://{host}:{self.server.get_port()}"
         self.handle, self.gaussians = None, None
         self.count = self.server.gui.add_markdown("nothing yet")
-        for ending in (".ply", ".splat"):
-            button = self.server.gui.add_button(f"save as {ending}")
+        self.buttons = {ending: self.server.gui.add_button(f"save as {ending}") for ending in (".ply", ".splat")}
+        for ending, button in self.buttons.items():
             button.on_click(lambda event, ending=ending: self._save(event.client, ending))
 
     def show(self, gaussians: Gaussians, note: str = "") -> None:
@@ -92,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     p.add_argument("--port", type=positive_int, default=8080, help="of the page")
     p.add_argument("--host", default="127.0.0.1", help="address it is served at; 0.0.0.0 for other machines too")
     p.add_argument("--up", choices=UP, default="z", help="which way is up")
+    p.add_argument("--no_browser", dest="browser", action="store_false", help="only say where the page is")
     p.add_argument("--seconds", type=positive_float, default=None, help="end after this time")
     args = p.parse_args(argv)
     gaussians = load_gaussians(args.file)
@@ -99,6 +101,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         viewer.show(gaussians)
         print(f"{args.file}: {viewer.address} (Ctrl-C ends)", flush=True)
+        if args.browser:
+            webbrowser.open(viewer.address)
         end = None if args.seconds is None else time.monotonic() + args.seconds
         while end is None or time.monotonic() < end:
             time.sleep(0.1)

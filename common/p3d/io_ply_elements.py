@@ -1,5 +1,7 @@
 """The elements of PLY files (Turk 1994, "The PLY Polygon File Format"): text, and binary of either byte order."""
 
+import re
+
 import numpy as np
 
 from .io_files import Rows
@@ -38,7 +40,8 @@ def read_elements(data: bytes, name: str):
 
 def _read_header(data: bytes, name: str):
     """Byte order, "" of text, comments, {element: properties}, {element: count}, and where the data begin."""
-    end = max(data.find(b"end_header"), 0)
+    last = re.search(rb"[\r\n]end_header", data)  # a comment may hold the word
+    end = last.start() + 1 if last else 0
     lines = data[:end].decode("latin-1").splitlines() or [""]
     form, comments, elements, counts, element = lines[1].split()[1:2] if len(lines) > 1 else [], [], {}, {}, None
     if lines[0].strip() != "ply" or not form or form[0] not in ORDERS:

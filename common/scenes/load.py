@@ -15,7 +15,8 @@ def load_scene(name: str, image_size: tuple[int, int] | int | None, data_dir: st
         name: "lego", "materials" or "fern": the official files ``name.pth`` and ``name.png`` where the data folder
             holds them, else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio,
             instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), with COLMAP's ``sparse/0``, or with ``imgs`` and
-            ``poses`` (assignment 4), by path or in the data folder; or a ``transforms.json`` or official ``.pth`` file.
+            ``poses`` (assignment 4), by path or in the data folder; or with
+            ``name.pth`` where ``name`` is its own; or a ``transforms.json`` or official ``.pth`` file.
         image_size: height and width, pixels, that the pictures are brought to, or the shorter of both; None leaves them
             as they are.
 
@@ -31,6 +32,8 @@ def load_scene(name: str, image_size: tuple[int, int] | int | None, data_dir: st
 
     folder = data_folder(data_dir)
     path = next((path for path in (Path(name), folder / name, folder / f"{name}.pth") if path.exists()), Path(name))
+    if (path / f"{path.name}.pth").is_file():  # as the course keeps its materials
+        path = path / f"{path.name}.pth"
     if path.suffix == ".pth" or path.suffix == ".json" or path.is_dir():
         if path.suffix == ".pth":
             scene = official_scene(path)

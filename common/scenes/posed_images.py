@@ -142,7 +142,7 @@ def stacked_pictures(pictures: list[np.ndarray], path: Path) -> tuple[Tensor, Te
     images = torch.from_numpy(np.stack(pictures)).float().div_(255)
     if images.shape[-1] == 3:
         return images, None
-    return images[..., :3] * images[..., 3:], images[..., 3]
+    return images[..., :3] * images[..., 3:], images[..., 3].clone()  # a view would hold the colours too
 
 
 def check_rotations(R: Tensor, name: str, tolerance: float = 1e-3) -> None:

@@ -1,5 +1,6 @@
 """Commands: what they leave, that runs go on, and what they refuse."""
 
+import errno
 import json
 import socket
 
@@ -8,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from a4_splatting_sds import benchmark, render, train, train_harder_scene
+from a4_splatting_sds import benchmark, render, train, train_harder_scene, view
 from a4_splatting_sds.files import load_gaussians, save_gaussians
 from a4_splatting_sds.scene import render as render_picture
 from a4_splatting_sds.training import Trainer
 from common.cli import UserError
 from common.image_metrics import psnr
 from tests.a4_splatting_sds.conftest import scene
+from tests.common.scenes import test_colmap, test_official, views
 from tests.common.scenes.test_posed_npy import write
 
 SMALL = ("--num_itrs", "6", "--num_gaussians", "60", "--viz_freq", "3", "--device", "cpu")
@@ -98,6 +100,68 @@ def test_rendering(folder):
     )
     fast, slow = (np.array(Image.open(folder / "out" / n / "render.gif").convert("RGB")) for n in ("render", "slow"))
     assert psnr(torch.from_numpy(fast) / 255, torch.from_numpy(slow) / 255) > 45
+    plain, directed = np.split(np.array(Image.open(out / "degrees.gif").convert("RGB")).astype(int), 2, axis=1)
+    assert np.abs(plain - directed)[22:].mean() > 2  # below the captions the colours differ
+    # The course's spelling; nearer, from below, on white.
+    flags = ("--data_path", str(path), "--num_frames", "1", "--img_dim", "20", "--gaussians_per_splat", "-1")
+    ways = {
+        "other": ("--rasterizer", "reference"),
+        "near": ("--zoom", "3"),
+        "low": ("--elevation", "-60", "--up", "x"),
+    }
+    for name, more in ways.items():
+        assert call(render, folder, *flags, *more, "--background", "white", "--exp_name", name) == 0
+    films = {name: np.array(Image.open(folder / "out" / name / "render.gif").convert("RGB")) for name in ways}
+    covered = {name: (film < 250).any(-1).mean() for name, film in films.items()}
+    assert films["other"].shape == (20, 20, 3) and covered["near"] > covered["other"] > 0.05
+    assert (films["other"] != films["low"]).any()
+
+
+def test_the_scene_that_ships_is_rendered_at_once(folder):
+    """With no flag but how small."""
+    assert call(render, folder, "--num_frames", "2", "--image_size", "32") == 0
+    film = Image.open(folder / "out" / "render" / "render.gif")
+    assert np.array(film.convert("RGB")).max() > 150
+    assert json.loads((folder / "out" / "render" / "metrics.json").read_text())["num_gaussians"] > 5000
+    assert render.PRETRAINED.stat().st_size < 5e6
+
+
+def test_a_full_disk_ends_with_one_line(folder, monkeypatch, capsys):
+    """And leaves the file that was there."""
+    path = save_gaussians(folder / "a.ply", scene(9))
+    before = path.read_bytes()
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    flags = ("--data_path", str(path), "--num_frames", "1", "--image_size", "16", "--save_as", str(path))
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_bytes", full)
+        assert call(render, folder, *flags) == 2
+    assert "No space left on device" in capsys.readouterr().err
+    assert path.read_bytes() == before and list(folder.glob("*.ply*")) == [path]
+
+
+@pytest.mark.parametrize("kind", ["nerf_synthetic", "nerfstudio", "colmap", "official"])
+def test_other_formats_are_trained_on(folder, kind):
+    """From the folder to scores on the views that it holds out."""
+    if kind == "nerf_synthetic":
+        for start, part in enumerate(("train", "val", "test")):
+            views.write(folder / kind, (12, 16), 3, f"transforms_{part}.json", "", 4, 3 * start, camera_angle_x=0.7)
+    elif kind == "nerfstudio":
+        views.write(folder / kind, (12, 16), 9, fl_x=20.0)
+    elif kind == "colmap":
+        test_colmap.write(folder / kind, binary=True)
+    else:
+        test_official.write(folder / kind, kind)
+    init = "points" if kind == "colmap" else "random"
+    flags = ("--data_path", kind, *SMALL, "--init", init, "--num_itrs", "3", "--image_size", "12")
+    assert call(train, folder, *flags) == 0
+    metrics = json.loads((folder / "out" / f"train_{kind}" / "metrics.json").read_text())
+    assert metrics["steps"] == 3 and 0 < metrics["psnr"] < 60
+    # Of the course's own files the one view for validation, not the two for tests.
+    film = Image.open(folder / "out" / f"train_{kind}" / "training_final_renders.gif")
+    assert film.n_frames == {"nerf_synthetic": 3, "nerfstudio": 2, "colmap": 2, "official": 1}[kind]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +192,9 @@ def test_bad_files_of_rendering(folder, capsys):
     for name, words in (("bad.ply", "PLY file of Gaussians"), ("none.ply", "no such file")):
         assert call(render, folder, "--data_path", str(folder / name)) == 2
         assert words in capsys.readouterr().err
+    path = save_gaussians(folder / "good.ply", scene(9))
+    assert call(render, folder, "--data_path", str(path), "--save_as", str(folder)) == 2
+    assert "a folder; name a .ply or .splat file" in capsys.readouterr().err
     assert not (folder / "out" / "render").exists()
 
 
@@ -161,13 +228,16 @@ def test_a_run_of_other_pictures_is_not_gone_on_with(folder, capsys):
     assert "other settings" in capsys.readouterr().err
 
 
-def test_a_training_can_be_watched(folder, capsys):
+def test_a_training_can_be_watched(folder, capsys, monkeypatch):
     """On a page, while it runs."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     flags = ("--data_path", "scene", "--init", "points", *SMALL, "--view_port", port, "--up", "minus_y")
+    shown = []
+    monkeypatch.setattr(view.Viewer, "show", lambda self, gaussians, note: shown.append((len(gaussians), note)))
     assert call(train, folder, *flags) == 0
+    assert shown == [(50, "after 3 steps"), (50, "after 6 steps")]
     assert f"watch at http://127.0.0.1:{port}" in capsys.readouterr().out
 
 

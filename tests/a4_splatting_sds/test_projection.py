@@ -51,6 +51,15 @@ def test_points_are_seen_where_pytorch3d_sees_them(name):
     torch.testing.assert_close(to_camera(points, cam)[:, 2], depth, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("away", [0.0, 1e3, 1e6])
+def test_the_lens_is_the_same_however_far_from_the_origin(away):
+    """As in models in the coordinates of a map."""
+    R, T = look_at_view_transform(3.0, 20.0, 40.0, at=((away, -away, away),))
+    cam = pinhole(PerspectiveCameras(focal_length=2.4, principal_point=((0.1, -0.2),), R=R, T=T), (512, 512))
+    torch.testing.assert_close(cam.focal, torch.tensor([614.4, 614.4]))
+    torch.testing.assert_close(cam.centre, torch.tensor([256 - 25.6, 256 + 51.2]))
+
+
 def test_only_one_perspective_camera_is_taken():
     """Others are named."""
     R, T = look_at_view_transform(3.0, 20.0, torch.tensor([1.0, 2.0]))

@@ -1,5 +1,6 @@
 """Pictures of whole scenes."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from a4_splatting_sds.scene import (
     rasterizer_of,
     render,
 )
+from a4_splatting_sds.tiles import composite_tiles
 from tests.a4_splatting_sds.conftest import camera, scene
 
 
@@ -55,8 +57,23 @@ def test_the_steps_of_the_course_give_the_same_picture(num_mini_batches):
     seen = render(gaussians, cam, colour)
     torch.testing.assert_close(image, seen.image, atol=1e-5, rtol=0)
     torch.testing.assert_close(depth, seen.depth, atol=5e-5, rtol=0)
-    # Where nothing more can be seen the weights' sum stops just short of 1.
-    torch.testing.assert_close(mask, seen.mask, atol=1.1e-4, rtol=0)
+    torch.testing.assert_close(mask, seen.mask, atol=1e-5, rtol=0)
+
+
+def test_the_steps_of_the_course_have_the_same_gradients():
+    """Of colour, depth and silhouette, with respect to every parameter."""
+    gaussians, cam, slopes = scene(80, 2), camera(), []
+    gaussians.opacity_logits.data += 3.0  # so that some pixels end in front of the last Gaussian
+    with torch.no_grad():
+        gaussians.quats.copy_(torch.nn.functional.normalize(gaussians.quats, dim=1))
+    seen = render(gaussians, cam, 0.5)
+    for image, depth, mask in ((seen.image, seen.depth, seen.mask), reference.render(gaussians, cam, 3, 0.5)):
+        gaussians.zero_grad(set_to_none=True)
+        (image.square().sum() + depth.sum() + mask.square().sum()).backward()
+        slopes.append({name: p.grad for name, p in gaussians.named_parameters()})
+    assert (seen.mask == 1).any()
+    for name, true in slopes[1].items():
+        torch.testing.assert_close(slopes[0][name], true, atol=1e-5 * float(true.abs().max()), rtol=1e-4)
 
 
 def test_one_gaussian_is_where_and_as_far_as_it_is():
@@ -83,6 +100,18 @@ def test_what_is_behind_the_camera_is_not_seen():
         seen.image.sum().backward()
     order = get_idxs_to_filter_and_sort(torch.tensor([2.0, -1.0, 0.5, 0.001, 1.0]))
     assert order.tolist() == [2, 4, 0]
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_a_scene_in_other_units_looks_the_same_from_around(unit):
+    """Nothing of a small one is too near to be seen."""
+    one, other = scene(60, 0), scene(60, 0)
+    with torch.no_grad():
+        other.means.mul_(unit)
+        other.log_scales.add_(torch.tensor(unit).log())
+    images = [render_all(gs, around(gs, 2, (30, 30), UP["z"], 20.0))["image"] for gs in (one, other)]
+    assert images[0].max() > 0.5
+    np.testing.assert_allclose(images[1], images[0], atol=2e-3)
 
 
 def test_zero_scales_and_huge_ones_make_finite_pictures():
@@ -123,8 +152,9 @@ def test_cameras_stand_around_and_above(name, elevation):
 
 def test_names_of_rasterizers():
     """An unknown one is named."""
-    with pytest.raises(ValueError, match="fast, reference, gsplat"):
+    with pytest.raises(ValueError, match="auto, fast, reference, gsplat"):
         rasterizer_of("slow")
+    assert rasterizer_of("auto", device=torch.device("cpu")) is composite_tiles
 
 
 def test_shapes_that_do_not_fit_are_refused():

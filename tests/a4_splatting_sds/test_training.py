@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from a4_splatting_sds import training
 from a4_splatting_sds.gaussians import Gaussians
 from a4_splatting_sds.pictures import render_all
 from a4_splatting_sds.training import (
@@ -66,11 +67,32 @@ def run(pictures, folder, steps, settings, resume=False, stop=None):
     return model, trainer
 
 
+@pytest.mark.parametrize(("steps", "joins"), [(2, [1, 2]), (8, [2, 4]), (200, [66, 132]), (3000, [200, 400])])
+def test_all_degrees_join_however_short_the_run(pictures, steps, joins):
+    """And in a long one after 200 steps each."""
+    model = Model(first_gaussians(pictures, "random", 50, False, 2, 0))
+    trainer = Trainer(model, pictures, Settings(num_itrs=steps), 0, {})
+    degrees = [trainer.degree_at(step) for step in range(steps + 1)]
+    assert degrees == sorted(degrees) and [degrees.index(1), degrees.index(2)] == joins and degrees[-1] == 2
+
+
+def test_opacities_are_reset_in_a_run_of_any_length(pictures, tmp_path, monkeypatch):
+    """At three and six tenths of it."""
+    steps = []
+    monkeypatch.setattr(training, "reset_opacities", lambda gaussians, *rest: steps.append(len(steps)))
+    after = Trainer.after
+    seen = []
+    monkeypatch.setattr(Trainer, "after", lambda self, done: (after(self, done), seen.append((done.step, len(steps)))))
+    run(pictures, tmp_path, 10, Settings(density="adaptive"))
+    assert [step for step, resets in seen if resets >= 1][0] == 3
+    assert [step for step, resets in seen if resets >= 2][0] == 6 and len(steps) == 2
+
+
 @pytest.mark.parametrize("density", DENSITY)
 def test_pictures_are_learnt(pictures, tmp_path, density):
     """Held-out views become alike; with density control the number changes."""
     settings = Settings(density=density, degree_every=20, lr_means=1e-3, lr_sh_dc=0.03)
-    adaptive = replace(settings.adaptive, every=50, reset_every=1000, most=600)
+    adaptive = replace(settings.adaptive, every=50, reset_every=4.0, most=600)
     settings = replace(settings, adaptive=adaptive, mcmc=replace(settings.mcmc, every=20, most=600))
     model, trainer = run(pictures, tmp_path, 250, settings)
     views = [trainer.cameras[v] for v in (10, 11)]
@@ -83,7 +105,7 @@ def test_pictures_are_learnt(pictures, tmp_path, density):
 def test_a_resumed_run_repeats_the_unbroken_one(pictures, tmp_path, density):
     """To the bit, over the addition of Gaussians."""
     settings = Settings(density=density)
-    adaptive = replace(settings.adaptive, every=5, reset_every=12, stop=1.0)
+    adaptive = replace(settings.adaptive, every=5, reset_every=0.2, stop=1.0)
     settings = replace(settings, adaptive=adaptive, mcmc=replace(settings.mcmc, every=5, stop=1.0))
     whole, _ = run(pictures, tmp_path, 24, settings)
     half, _ = run(pictures, tmp_path, 24, settings, stop=13)

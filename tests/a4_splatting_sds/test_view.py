@@ -2,6 +2,7 @@
 
 import socket
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,8 +44,9 @@ def test_a_page_is_served_and_follows_the_training(tmp_path):
         np.testing.assert_array_equal(viewer.handle.centers, later.means.detach().numpy())
         assert viewer.count.content == "33 Gaussians after 10 steps"
         client = Client()
+        assert len(viewer.buttons) == 2
         for ending in (".ply", ".splat"):
-            viewer._save(client, ending)
+            viewer.buttons[ending]._impl.update_cb[0](SimpleNamespace(client=client))
             assert client.files[f"gaussians{ending}"] == file_bytes(later, ending)
         (tmp_path / "a.ply").write_bytes(client.files["gaussians.ply"])
         assert torch.equal(load_gaussians(tmp_path / "a.ply").means, later.means)
@@ -68,11 +70,16 @@ def test_what_is_shown():
     assert all(x.dtype == np.float32 for x in parts.values())
 
 
-def test_the_command(tmp_path, capsys):
-    """Shows a file for a while; says where."""
+def test_the_command(tmp_path, capsys, monkeypatch):
+    """Shows a file for a while; says where, and opens the page."""
+    opened = []
+    monkeypatch.setattr(view.webbrowser, "open", opened.append)
     path = save_gaussians(tmp_path / "a.ply", scene(9))
     port = free_port()
     assert view.main([str(path), "--port", str(port), "--seconds", "0.3"]) == 0
+    assert opened == [f"http://127.0.0.1:{port}"]
+    assert view.main([str(path), "--port", str(free_port()), "--seconds", "0.1", "--no_browser"]) == 0
+    assert len(opened) == 1
     assert f"http://127.0.0.1:{port}" in capsys.readouterr().out
 
 

@@ -81,6 +81,15 @@ def test_ply_empty():
 
 
 HEADER = "ply\nformat {} 1.0\nelement vertex {}\nproperty float x\nproperty float y\nproperty float z\n"
+
+
+def test_the_header_may_say_end_header_in_a_comment():
+    """Only a line that begins with it ends the header."""
+    text = "ply\nformat ascii 1.0\ncomment no end_header yet\nelement vertex 1\n"
+    text += "property float x\nproperty float y\nproperty float z\nend_header\n1 2 3\n"
+    assert load_ply(io.BytesIO(text.encode()))[0].tolist() == [[1.0, 2.0, 3.0]]
+
+
 LISTS = "element face {}\nproperty list {} int vertex_index\nend_header\n"
 
 

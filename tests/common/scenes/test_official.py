@@ -56,6 +56,14 @@ def test_a_pair_is_read_exactly(tmp_path):
         assert scene.bounds.tolist() == [[-1.5] * 3, [1.5] * 3]
 
 
+def test_a_folder_of_the_same_name_holds_the_pair(tmp_path):
+    """As the course's materials are kept."""
+    write(tmp_path / "materials", "materials")
+    for name, data_dir in ((str(tmp_path / "materials"), None), ("materials", str(tmp_path))):
+        scene = load_scene(name, (HEIGHT, WIDTH), data_dir)
+        assert scene.name == "materials" and len(scene.images) == VIEWS
+
+
 def test_pictures_are_brought_to_the_size_asked_for(tmp_path):
     path, _, pixels = write(tmp_path, "fern")
     small = load_scene("fern", (3, 4), str(tmp_path)).images
