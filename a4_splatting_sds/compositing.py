@@ -2,8 +2,8 @@
 
 Along a pixel the Gaussians are in order of depth. Gaussian k covers the pixel with alpha_k = opacity_k
 exp(-d^T cov_k^-1 d / 2), is seen through T_k = prod_(j < k) (1 - alpha_j), and adds alpha_k T_k of its colour (Kerbl et
-al., 3D Gaussian Splatting, 2023, eqs. 2 to 4, with the cut-offs of its rasteriser; but the Gaussian that brings T to its
-least is still added).
+al., 3D Gaussian Splatting, 2023, eqs. 2 to 4, with the cut-offs of its rasteriser; but the Gaussian that brings T to
+its least is still added).
 
 The functions here hold all Gaussians times all pixels: plain, slow, the measure of `.tiles`.
 """
