@@ -5,12 +5,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from a2_single_view.data import CLASSES, load_shapes
 from a2_single_view.eval_model import load_model, predictions
-from a2_single_view.figures import f1_figure, show
+from a2_single_view.figures import f1_figure, show, spread
 from a2_single_view.model import TYPES
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.cli import ArgumentParser, UserError, add_common_flags, command, resolve_device
@@ -54,7 +53,7 @@ def side_by_side(folder: Path, home: Path, runs: Sequence[str], args: argparse.N
     if not models or not classes:
         return
     shapes = load_shapes(classes, args.data_dir, args.skip_bad)["test"]
-    chosen = [(int(index), 0) for index in np.unique(np.linspace(0, len(shapes) - 1, SHOWN).astype(int))]
+    chosen = [(index, 0) for index in spread(len(shapes), SHOWN)]
     made = (predictions(model, shapes, chosen, device) for model in models.values())
     rows = [[shape for one in row for shape in one] for row in zip(*made, strict=True)]
     show(folder, "predicted", shapes, chosen, rows, ("image", "truth", *models))

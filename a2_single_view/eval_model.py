@@ -12,7 +12,7 @@ from tqdm import tqdm
 from a2_single_view.data import load_shapes
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.data.shapes_file import load_file
-from a2_single_view.figures import f1_figure, show
+from a2_single_view.figures import f1_figure, show, spread
 from a2_single_view.model import LEVEL, TYPES, SingleViewTo3D
 from a2_single_view.scores import (
     THRESHOLDS,
@@ -206,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     rows = evaluate(model, shapes, args.views, device, args.batch_size)
     metrics = summary(rows)
     f1_figure(folder / f"eval_{args.type}.png", {args.type: metrics})
-    chosen = [(index, 0) for index in range(0, len(shapes), args.vis_freq)][:MOST_SHOWN]
+    chosen = [(index, 0) for index in spread(len(shapes), MOST_SHOWN, args.vis_freq)]
     show(
         folder,
         f"predicted_{args.type}",
@@ -248,7 +248,9 @@ def parser() -> ArgumentParser:
     )
     p.add_argument("--only", default=None, help="score this class alone")
     p.add_argument("--split", choices=("val", "test"), default="test", help="which shapes")
-    p.add_argument("--vis_freq", type=positive_int, default=25, help="every so many shapes one is shown")
+    p.add_argument(
+        "--vis_freq", type=positive_int, default=1, help=f"every so many shapes one may be shown, {MOST_SHOWN} at most"
+    )
     return p
 
 

@@ -39,6 +39,12 @@ def f1_figure(path: Path, runs: dict[str, dict[str, float]]) -> None:
         figure.savefig(temporary, dpi=120)
 
 
+def spread(count: int, most: int, every: int = 1) -> list[int]:
+    """Of the numbers 0, ``every``, 2 ``every``, ... below ``count`` at most so many, from the first to the last."""
+    numbers = range(0, count, every)
+    return [numbers[i] for i in np.linspace(0, len(numbers) - 1, min(len(numbers), most)).astype(int).tolist()]
+
+
 def pictures(
     shape: Tensor | Meshes | None,
     azimuths: Sequence[float],

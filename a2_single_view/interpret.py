@@ -12,7 +12,7 @@ from torch.nn import functional
 from a2_single_view.data import load_shapes
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.eval_model import cloud_of, evaluate, load_model, predict
-from a2_single_view.figures import SIZE, as_size, pictures, show
+from a2_single_view.figures import SIZE, as_size, pictures, show, spread
 from a2_single_view.model import TYPES, SingleViewTo3D
 from a2_single_view.train_model import CHECKPOINT, OUTPUT_DIR
 from common.cli import ArgumentParser, UserError, add_common_flags, command, resolve_device
@@ -113,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     def made(chosen):
         return [predict(model, shapes.images(np.array([i]), np.array([v])).to(device))[0].cpu() for i, v in chosen]
 
-    some = [(int(i), 0) for i in np.linspace(0, len(shapes) - 1, SHOWN).astype(int)]
+    some = [(index, 0) for index in spread(len(shapes), SHOWN)]
     error_gallery(folder, args.type, shapes, some, made(some))
     for name, chosen in (("worst", order[:SHOWN]), ("best", order[-SHOWN:])):
         pairs = [(int(index), 0) for index in chosen]

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from a2_single_view.figures import facing, pictures
+from a2_single_view.figures import facing, pictures, spread
 from common.p3d import Meshes, ico_sphere
 
 
@@ -15,6 +15,11 @@ def test_a_mesh_turned_over_in_places_looks_as_one_that_is_not():
     right, turned = (pictures(mesh, [30.0, 110.0], 48, two_sided=True) for mesh in made)
     np.testing.assert_array_equal(right, turned)
     assert np.abs(right - pictures(made[1], [30.0, 110.0], 48).astype(float)).max() > 50
+
+
+def test_what_is_shown_is_spread_over_all():
+    assert spread(200, 3) == [0, 99, 199] and spread(200, 12, 50) == [0, 50, 100, 150]
+    assert spread(3, 12) == [0, 1, 2] and spread(0, 12) == [] and spread(601, 4, 100) == [0, 200, 400, 600]
 
 
 def test_facing_keeps_the_triangles():
