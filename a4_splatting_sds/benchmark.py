@@ -128,6 +128,8 @@ def _figure(path: Path, by_count: dict[int, dict], by_size: dict[int, dict]) -> 
         x = [n**power for n in rows]
         axes.loglog(x, [row["seconds"] for row in rows.values()], "o-", label="seconds, forward and backward")
         axes.loglog(x, [max(row["megabytes"], 1) / 1e3 for row in rows.values()], "s--", label="gigabytes at most")
+        low, high = axes.get_ylim()  # whole decades, so that each has its label
+        axes.set_ylim(10.0 ** math.floor(math.log10(low)), 10.0 ** math.ceil(math.log10(high)))
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
         axes.legend()
