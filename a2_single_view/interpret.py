@@ -71,14 +71,15 @@ def decode(model: SingleViewTo3D, features: Tensor):
 def occlusion(model: SingleViewTo3D, image: Tensor, patch: int = PATCH, stride: int = STRIDE) -> np.ndarray:
     """How much of the prediction each part of an image (3, H, W) uint8 decides: (h, w), at most 1.
 
-    A grey square covers the image place by place; what counts is how far the features move (Zeiler and Fergus, ECCV
-    2014).
+    A square covers the image place by place; what counts is how far the features move (Zeiler and Fergus, ECCV 2014). It
+    has the background's colour, the median along the border: another would itself be seen as a part of the shape.
     """
     _, height, width = image.shape
+    border = torch.cat((image[:, [0, -1]].flatten(1), image[:, :, [0, -1]].flatten(1)), 1).median(1).values
     rows, columns = (range(0, size - patch + 1, stride) for size in (height, width))
     covered = image.expand(len(rows) * len(columns), -1, -1, -1).clone()
     for number, (row, column) in enumerate((r, c) for r in rows for c in columns):
-        covered[number, :, row : row + patch, column : column + patch] = 127
+        covered[number, :, row : row + patch, column : column + patch] = border[:, None, None]
     plain = model.encode(image[None])
     moved = torch.cat([model.encode(part) for part in covered.split(16)])
     change = (moved - plain).norm(dim=1).view(len(rows), len(columns)).cpu()
