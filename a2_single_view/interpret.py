@@ -71,8 +71,8 @@ def decode(model: SingleViewTo3D, features: Tensor):
 def occlusion(model: SingleViewTo3D, image: Tensor, patch: int = PATCH, stride: int = STRIDE) -> np.ndarray:
     """How much of the prediction each part of an image (3, H, W) uint8 decides: (h, w), at most 1.
 
-    A square covers the image place by place; what counts is how far the features move (Zeiler and Fergus, ECCV 2014). It
-    has the background's colour, the median along the border: another would itself be seen as a part of the shape.
+    A square covers the image place by place; what counts is how far the features move (Zeiler and Fergus, ECCV 2014).
+    It has the background's colour, the median along the border: another would itself be seen as a part of the shape.
     """
     _, height, width = image.shape
     border = torch.cat((image[:, [0, -1]].flatten(1), image[:, :, [0, -1]].flatten(1)), 1).median(1).values
