@@ -198,7 +198,8 @@ def run(args: argparse.Namespace) -> dict[str, float]:
 
 def held_out(scene: PosedImages) -> Tensor:
     """The views that are scored: those for tests, but of the course's own .pth files those for validation, as there."""
-    return scene.split["val" if scene.source.endswith(".pth") else "test"]
+    validation = scene.split["val"]
+    return validation if scene.source.endswith(".pth") and len(validation) else scene.split["test"]
 
 
 def film_name(resumed: bool, folder: Path) -> str:

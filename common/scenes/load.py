@@ -15,8 +15,8 @@ def load_scene(name: str, image_size: tuple[int, int] | int | None, data_dir: st
         name: "lego", "materials" or "fern": the official files ``name.pth`` and ``name.png`` where the data folder
             holds them, else the procedural scene of that name; or a folder with ``transforms.json`` (nerfstudio,
             instant-ngp) or ``transforms_train.json`` (NeRF-synthetic), with COLMAP's ``sparse/0``, or with ``imgs`` and
-            ``poses`` (assignment 4), by path or in the data folder; or with
-            ``name.pth`` where ``name`` is its own; or a ``transforms.json`` or official ``.pth`` file.
+            ``poses`` (assignment 4), by path or in the data folder; or a folder
+            ``name`` with the official ``name.pth``; or a ``transforms.json`` or official ``.pth`` file.
         image_size: height and width, pixels, that the pictures are brought to, or the shorter of both; None leaves them
             as they are.
 
