@@ -234,7 +234,7 @@ def parser(
     p.add_argument("--max_gaussians", type=positive_int, default=50_000, help="to which --density lets them grow")
     p.add_argument("--isotropic", action="store_true", help="one scale for all axes")
     p.add_argument("--sh_degree", type=int, choices=range(MOST_DEGREE + 1), default=0, help="of colours by direction")
-    p.add_argument("--density", choices=DENSITY, default="none", help="how Gaussians are added and removed")
+    p.add_argument("--density", choices=DENSITY, default="mcmc", help="how Gaussians are added and moved")
     p.add_argument("--ssim", type=share, default=Settings.ssim, help="share of 1 - SSIM in the loss")
     p.add_argument("--background", choices=BACKGROUNDS, default="black", help="behind everything, in scores and films")
     p.add_argument(
