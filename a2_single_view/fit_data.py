@@ -158,13 +158,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     fit = FITS[args.type](args, target, device)
     num_steps, lr = args.max_iter or MAX_ITER[args.type], args.lr or LEARNING_RATE[args.type]
     shown = set(np.linspace(1, num_steps, args.num_frames).round().astype(int).tolist())
-    frames = [pictures(fit.shape(), [30.0])[0]]
+    frames = [pictures(fit.shape(), [30.0], two_sided=True)[0]]
 
     def after(steps) -> dict[str, float] | None:
         if steps.step in shown:
             with torch.no_grad():
                 azimuth = 30.0 + 360.0 * steps.step / num_steps
-                frames.append(pictures(fit.shape(), [azimuth])[0])
+                frames.append(pictures(fit.shape(), [azimuth], two_sided=True)[0])
         return None
 
     run = Optimisation(
