@@ -27,9 +27,9 @@ def read_scores(home: Path, runs: Sequence[str], only: str | None = None) -> dic
         only: take those of this class alone of runs that were trained on several.
 
     Raises:
-        UserError: one of them was not evaluated.
+        UserError: one of them was not evaluated, or they were on different numbers of views.
     """
-    rows = {}
+    rows, views = {}, {}
     for run in runs:
         trained = json.loads((home / run / "run.json").read_text()) if (home / run / "run.json").is_file() else {}
         alone = only and trained.get("arguments", {}).get("classes", [only]) != [only]
@@ -38,7 +38,19 @@ def read_scores(home: Path, runs: Sequence[str], only: str | None = None) -> dic
             flags = f"--exp_name {run} --only {only}" if alone else f"--exp_name {run}"
             raise UserError(f"{path}: not there; run eval_model {flags} first")
         rows[run] = json.loads(path.read_text())
+        views[run] = views_of(path.parent)
+    if len(set(views.values())) > 1:
+        said = ", ".join(f"{run} on {count}" for run, count in views.items())
+        raise UserError(
+            f"scored on different numbers of views of each shape: {said}; run eval_model with equal --views"
+        )
     return rows
+
+
+def views_of(folder: Path) -> int | None:
+    """On how many views of each shape the scores in a folder of eval_model's are."""
+    run = folder / "run.json"
+    return json.loads(run.read_text())["arguments"].get("views") if run.is_file() else None
 
 
 def side_by_side(folder: Path, home: Path, runs: Sequence[str], args: argparse.Namespace, device: torch.device) -> None:

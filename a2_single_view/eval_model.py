@@ -188,7 +188,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.load_feat and not model.kept:
         raise UserError(f"--load_feat: {home} was trained on pictures, not on kept features")
     about = [args.only, args.split if args.split != "test" else None, args.shapes and f"of_{Path(args.shapes).stem}"]
-    folder = make_folder(home / "_".join(["eval", *filter(None, about)]), "--output_dir")
     if args.shapes:
         shapes = load_file(args.shapes, args.data_dir, args.skip_bad)
     else:
@@ -203,6 +202,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise UserError(f"{shapes.source}: no shape to score")
     if model.kept:
         shapes.features_of(said.get("features"))
+    folder = make_folder(home / "_".join(["eval", *filter(None, about)]), "--output_dir")
     rows = evaluate(model, shapes, args.views, device, args.batch_size)
     metrics = summary(rows)
     f1_figure(folder / f"eval_{args.type}.png", {args.type: metrics})
@@ -231,7 +231,12 @@ def parser() -> ArgumentParser:
         "python -m a2_single_view.eval_model --type point --load_checkpoint",
     )
     add_common_flags(p, OUTPUT_DIR)
-    p.add_argument("--type", choices=TYPES, default=None, help="what is predicted (default: the checkpoint's)")
+    p.add_argument(
+        "--type",
+        choices=TYPES,
+        default=None,
+        help="what is predicted (default: vox, or what --checkpoint or --exp_name holds)",
+    )
     p.add_argument("--load_checkpoint", action="store_true", help="the course's flag; a checkpoint is always loaded")
     p.add_argument("--checkpoint", default=None, help="file (default: train_model's in the experiment's folder)")
     p.add_argument("--exp_name", default=None, help="folder below --output_dir (default: the type)")

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from a2_single_view.data.embedded import embedded_shape
+from a2_single_view.data.cells import RESOLUTION, cells_of
+from a2_single_view.data.embedded import SURFACE, embedded_shape
 from a2_single_view.figures import pictures
 from a2_single_view.losses import LAPLACIANS, chamfer_loss, normal_loss, smoothness_loss, voxel_loss
 from a2_single_view.scores import voxel_iou
@@ -20,6 +21,7 @@ from common.cli import (
     ArgumentParser,
     add_common_flags,
     command,
+    listed,
     non_negative_float,
     non_negative_int,
     positive_float,
@@ -36,7 +38,6 @@ from common.shapes.shape import Material, Part, Shape
 from common.training import seed_everything
 from common.visualize import add_caption, save_png
 
-RESOLUTION = 32
 SMOOTHED = 4  # times that a mesh's displacements are averaged along its edges
 MAX_ITER = {"vox": 300, "point": 400, "mesh": 1000}
 LEARNING_RATE = {"vox": 0.3, "point": 0.01, "mesh": 0.02}
@@ -78,7 +79,7 @@ def target_shape(name: str, seed: int, index: int) -> Shape:
 
 def fit_voxels(args: argparse.Namespace, target: Shape, device: torch.device) -> Fit:
     """A grid of logits, begun at random, to the cells that the shape fills."""
-    truth = torch.from_numpy(target.occupancy(RESOLUTION, 0.5)).to(device)[None]
+    truth = torch.from_numpy(voxels_of(target, args.seed)).to(device)[None]
     free = Free(torch.randn(truth.shape)).to(device)
     return Fit(
         free,
@@ -104,7 +105,7 @@ def fit_points(args: argparse.Namespace, target: Shape, device: torch.device) ->
 
 def fit_mesh(args: argparse.Namespace, target: Shape, device: torch.device) -> Fit:
     """The vertices of a sphere or torus to points of the surface, kept smooth."""
-    start = centred(ico_sphere(4) if args.source == "sphere" else torus(0.4, 1.0, 32, 64), 0.4).to(device)
+    start = centred(ico_sphere(4) if args.source == "sphere" else lying_torus(), 0.4).to(device)
     cloud = visible(target, 10_000, args.seed).to(device)
     free = Free(torch.zeros_like(start.verts_packed())).to(device)
     means = neighbour_means(start.edges_packed(), len(start.verts_packed())).to(device)
@@ -129,7 +130,20 @@ def fit_mesh(args: argparse.Namespace, target: Shape, device: torch.device) -> F
     return Fit(free, shape, losses, scores, mesh_of_shape(target))
 
 
+def lying_torus() -> Meshes:
+    """A torus around the y axis, as the target is."""
+    ring = torus(0.4, 1.0, 32, 64)
+    verts = ring.verts_packed()
+    return Meshes([verts[:, [0, 2, 1]] * verts.new_tensor([1.0, 1.0, -1.0])], ring.faces_list())
+
+
 FITS = {"vox": fit_voxels, "point": fit_points, "mesh": fit_mesh}
+
+
+def voxels_of(target: Shape, seed: int) -> np.ndarray:
+    """Cells (32, 32, 32) bool that a shape fills as binvox has it: middles inside, and those that the surface cuts."""
+    dense, _ = target.sample_surface(SURFACE, np.random.default_rng(seed))
+    return target.occupancy(RESOLUTION, 0.5) | cells_of(dense)
 
 
 def visible(target: Shape, count: int, seed: int) -> Tensor:
@@ -194,8 +208,8 @@ def parser() -> ArgumentParser:
     p.add_argument("--target", choices=TARGETS, default="chair", help="what it is fitted to")
     p.add_argument("--index", type=non_negative_int, default=2, help="which shape of the target's family")
     p.add_argument("--source", choices=SOURCES, default="sphere", help="what a mesh begins as")
-    p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {MAX_ITER})")
-    p.add_argument("--lr", type=positive_float, default=None, help=f"learning rate (default: {LEARNING_RATE})")
+    p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {listed(MAX_ITER)})")
+    p.add_argument("--lr", type=positive_float, default=None, help=f"learning rate (default: {listed(LEARNING_RATE)})")
     p.add_argument("--n_points", type=positive_int, default=2500, help="points of clouds")
     p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
     p.add_argument("--w_smooth", type=non_negative_float, default=0.1, help="weight of a mesh's Laplacian")

@@ -20,11 +20,12 @@ from common.gif import save_gif
 from common.outputs import make_folder, write_metrics, write_run
 from common.p3d import knn_points
 from common.training import seed_everything
-from common.visualize import image_grid, save_png
+from common.visualize import add_caption, image_grid, save_png
 
 FAR = 0.08  # world units: an error that is drawn in full red
 PATCH, STRIDE = 25, 14  # pixels
 SHOWN = 6
+COLUMNS = ("image", "what counts") * 3
 
 
 def error_colors(cloud: Tensor, truth: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ def error_colors(cloud: Tensor, truth: Tensor) -> Tensor:
 
 
 def error_gallery(folder: Path, kind: str, shapes: ShapeViews, chosen, made) -> None:
-    """Write ``error.png``: images, true and predicted points in the colours of their errors, both ways."""
+    """Write ``error.png``: images, predicted and true points, blue where the others are near, else red."""
     rows, generator = [], np.random.default_rng(0)
     for (index, view), shape in zip(chosen, made, strict=True):
         truth, cloud = shapes.points(np.array([index]), 2500, generator)[0], cloud_of(kind, shape, 2500)
@@ -46,7 +47,13 @@ def error_gallery(folder: Path, kind: str, shapes: ShapeViews, chosen, made) -> 
             continue
         rows.append(pictures(cloud[0], [30.0], colors=error_colors(cloud[0], truth))[0])
         rows.append(pictures(truth, [30.0], colors=error_colors(truth, cloud[0]))[0])
-    save_png(folder / "error.png", image_grid(rows, 6))
+    titled(folder / "error.png", rows, ("image", "predicted", "truth") * 2)
+
+
+def titled(path: Path, pictures: list[np.ndarray], titles: Sequence[str]) -> None:
+    """Write pictures (SIZE, SIZE, 3) uint8 in rows of as many as there are titles of columns, these above them."""
+    heads = [add_caption(np.zeros((0, SIZE, 3), np.uint8), title) for title in titles[: len(pictures)]]
+    save_png(path, np.concatenate([image_grid(part, len(titles)) for part in (heads, pictures)]))
 
 
 def picture_of(shapes: ShapeViews, index: int, view: int) -> np.ndarray:
@@ -128,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     maps = [
         heat(image, occlusion(model, torch.from_numpy(image.copy()).permute(2, 0, 1).to(device))) for image in images
     ]
-    save_png(folder / "occlusion.png", image_grid([as_size(image) for image in (*images, *maps)], SHOWN))
+    titled(folder / "occlusion.png", [as_size(i) for pair in zip(images, maps, strict=True) for i in pair], COLUMNS)
     metrics = {
         f"{name}_f1@0.05": float(np.mean([rows[i]["F1@0.050000/5000"] for i in part]))
         for name, part in (("worst", order[:SHOWN]), ("best", order[-SHOWN:]))

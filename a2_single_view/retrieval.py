@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from a2_single_view.compare import views_of
 from a2_single_view.data import load_shapes
 from a2_single_view.data.packed import ShapeViews
 from a2_single_view.eval_model import first_views, load_model, score, summary
@@ -105,8 +106,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     metrics = {f"{name}_{key}": value for name, row in rows.items() for key, value in row.items()}
     for kind in TYPES:
         scores = home / kind / "eval" / "metrics.json"
-        if scores.is_file():
+        if scores.is_file() and views_of(scores.parent) == args.views:
             rows[kind] = json.loads(scores.read_text())
+        elif scores.is_file():
+            print(f"{kind} was scored on another number of views than --views {args.views}; it is left out")
     for kind in set(TYPES) & set(rows):
         metrics[f"{kind}_margin_f1@0.05"] = rows[kind]["f1@0.05"] - rows["by_features"]["f1@0.05"]
     lines = ["| | F1@0.05 | F1@0.01 | Chamfer |", "|---|---|---|---|"]

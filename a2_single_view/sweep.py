@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Train and score a model for each value; what was scored already is not made again unless --again."""
     started = time.time()
     p = ArgumentParser(
-        "One flag of train_model under several values; further flags go to train_model. Twenty minutes a value on two "
-        "cores.",
+        "One flag of train_model under several values; further flags go to train_model (--type is mesh where it is not "
+        "given). Twenty minutes a value on two cores.",
         "python -m a2_single_view.sweep --param w_smooth --values 0.001 0.01 0.1 1 10 --type mesh --max_iter 1000",
     )
     p.add_argument("--param", default="w_smooth", help="flag of train_model, without its dashes")
@@ -46,10 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     shared = ["--output_dir", str(folder), "--device", args.device]
     shared += ["--data_dir", args.data_dir] if args.data_dir else []
     seed = [] if args.param == "seed" else ["--seed", str(args.seed)]
-    rows = {}
+    rows, runs = {}, {}
     for value in args.values:
         name = f"{args.param}_{value}"
-        train = [*more, *seed, f"--{args.param}", value, *shared, "--exp_name", name]
+        runs[value] = name, [*more, *seed, f"--{args.param}", value, *shared, "--exp_name", name]
+        train_model.parse(runs[value][1])  # all values are looked at before the first is trained with
+    for value, (name, train) in runs.items():
         if args.again or not is_scored(folder / name, train):
             print(f"== {args.param} = {value}")
             (folder / name / "eval" / "metrics.json").unlink(missing_ok=True)  # they would pass for the new run's

@@ -30,6 +30,7 @@ from common.cli import (
     UserError,
     add_common_flags,
     command,
+    listed,
     non_negative_float,
     non_negative_int,
     positive_float,
@@ -208,8 +209,8 @@ def parser() -> ArgumentParser:
     p.add_argument("--encoder_weights", default=None, help="file of weights in torchvision's layout")
     p.add_argument("--classes", nargs="+", choices=CLASSES, default=["chair"], help="classes to train on")
     p.add_argument("--skip_bad", action="store_true", help="leave out official shapes that are damaged or missing")
-    p.add_argument("--lr", type=positive_float, default=None, help=f"peak learning rate (default: {LEARNING_RATE})")
-    p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {MAX_ITER})")
+    p.add_argument("--lr", type=positive_float, default=None, help=f"peak rate (default: {listed(LEARNING_RATE)})")
+    p.add_argument("--max_iter", type=positive_int, default=None, help=f"steps (default: {listed(MAX_ITER)})")
     p.add_argument("--max_minutes", type=positive_float, default=None, help="stop after this time")
     p.add_argument("--keep_colors", action="store_true", help="show training pictures in their own colours")
     p.add_argument("--batch_size", type=positive_int, default=32, help="images a step")
@@ -218,7 +219,7 @@ def parser() -> ArgumentParser:
         "--n_points",
         type=positive_int,
         default=None,
-        help=f"of a predicted cloud; or a step's, of surfaces, or places of occupancies (default: {N_POINTS})",
+        help=f"of a predicted cloud; or a step's, of surfaces, or places of occupancies (default: {listed(N_POINTS)})",
     )
     p.add_argument("--w_chamfer", type=non_negative_float, default=1.0, help="weight of the Chamfer distance")
     p.add_argument("--chamfer_norm", choices=CHAMFER_NORMS, default="l1", help="distances, or their squares")

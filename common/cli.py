@@ -63,6 +63,11 @@ def add_common_flags(parser: argparse.ArgumentParser, output_dir: str) -> None:
     parser.add_argument("--data_dir", default=None, help="cache of generated data (default: $L3D_DATA, else ./data)")
 
 
+def listed(defaults: dict[str, object]) -> str:
+    """Defaults that depend on a choice, for a help text: "vox 300, mesh 1000"."""
+    return ", ".join(f"{name} {value}" for name, value in defaults.items())
+
+
 def _whole_number(text: str, least: int, most: int = 2**63 - 1) -> int:
     try:
         value = int(text)

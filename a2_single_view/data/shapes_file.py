@@ -84,7 +84,10 @@ def count_shapes(file: Path) -> int:
         elif {"verts", "faces", "vert_offsets", "face_offsets"} <= set(arrays):
             count = _count_meshes(file, arrays)
         else:
-            raise UserError(f"--shapes {file}: holds neither packed voxels nor verts, faces and their offsets")
+            raise UserError(
+                f"--shapes {file}: holds neither voxels (packed: N, 4096) nor meshes "
+                "(verts, faces, vert_offsets, face_offsets)"
+            )
     else:
         raise UserError(f"--shapes {file}: no such folder of meshes or npz file")
     if not count:

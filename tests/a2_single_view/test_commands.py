@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from a2_single_view import compare, eval_model, features, figures, fit_data, interpret, retrieval, sweep, train_model
 from a2_single_view.data.embedded import embedded_shape
@@ -107,6 +109,8 @@ def test_a_sweep(run, tmp_path):
     assert {"w_smooth = 0.1", "w_smooth = 1"} <= set(results)
     again = run(sweep, "--param", "w_smooth", "--values", 0.1, 1, *SMALL)
     assert "==" not in again.out and "F1@0.05" in again.out  # what is there is not made again
+    late = run(sweep, "--param", "lr", "--values", 0.001, "fast", *SMALL)
+    assert late.code == 2 and "==" not in late.out  # before anything is trained
 
 
 @pytest.mark.parametrize("kind", ["vox", "point", "mesh"])
@@ -119,6 +123,20 @@ def test_fits(run, metrics, tmp_path, kind):
     key, low, high = bounds[kind]
     assert low <= scores[key] < high
     assert Image.open(tmp_path / name / f"{name}.gif").n_frames >= 3
+
+
+def test_what_is_fitted_is_whole_and_lies_as_what_it_begins_as():
+    """Thin parts of the voxels hold together; both tori lie, their hole upwards."""
+    voxels = fit_data.voxels_of(fit_data.target_shape("chair", 0, 2), 0)
+    assert ndimage.label(voxels)[1] == 1 and 0.02 < voxels.mean() < 0.2
+    target = np.subtract(*fit_data.target_shape("torus", 0, 0).bounds()[::-1])
+    start = fit_data.lying_torus()
+    assert int(start.verts_packed().shape[0]) - len(start.edges_packed()) + len(start.faces_packed()) == 0
+    extent = (start.verts_packed().amax(0) - start.verts_packed().amin(0)).numpy()
+    np.testing.assert_allclose(extent[[0, 2]] / extent[[0, 2]].max(), target[[0, 2]] / target.max(), atol=0.01)
+    assert extent[1] < 0.5 * extent[0] and target[1] < 0.5 * target[0]
+    volume = torch.linalg.det(start.verts_packed()[start.faces_packed()]).sum() / 6
+    assert volume > 0  # faces look outwards
 
 
 def test_runs_side_by_side_and_beside_retrieval(run, metrics, tmp_path):
@@ -136,6 +154,10 @@ def test_runs_side_by_side_and_beside_retrieval(run, metrics, tmp_path):
     (tmp_path / "mesh" / "checkpoint.pt").rename(tmp_path / "kept.pt")
     assert run(compare).code == 0 and Image.open(tmp_path / "compare" / "predicted.png").width == 3 * figures.SIZE
     (tmp_path / "kept.pt").rename(tmp_path / "mesh" / "checkpoint.pt")
+    run(eval_model, "--type", "mesh", "--views", 2)
+    result = run(compare)
+    assert result.code == 2 and "point on 1, mesh on 2" in result.err
+    run(eval_model, "--type", "point", "--n_points", 200, "--views", 2)
     assert run(retrieval, "--type", "point", "--views", 2).code == 0
     scores = metrics("retrieval")
     assert scores["oracle_chamfer"] <= min(scores["blind_chamfer"], scores["by_features_chamfer"]) + 1e-4
