@@ -45,9 +45,11 @@ def around(
     """Cameras on a circle around what the Gaussians show; ``elevation`` in degrees, ``zoom`` above 1 is nearer."""
     weight = gaussians.opacities
     seen = gaussians.means[weight > 0.1] if bool((weight > 0.1).any()) else gaussians.means
-    middle = seen.median(0).values
+    # Of what is seen a few lie far away: they do not count.
+    ends = seen.sort(0).values[[int(share * (len(seen) - 1)) for share in (0.02, 0.98)]]
+    middle = ends.mean(0)
     away = (seen - middle).norm(dim=1).sort().values
-    reach = float(away[int(0.9 * (len(away) - 1))] + 2 * gaussians.scales.amax(1).median())
+    reach = float(away[int(0.97 * (len(away) - 1))] + 2 * gaussians.scales.amax(1).median())
     distance = 1.15 * LENS * max(reach, 1e-6) / zoom
     tilt = np.radians(elevation)
     cameras = create_surround_cameras(

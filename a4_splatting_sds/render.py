@@ -52,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         films = {"degree 0": plain["image"], f"degree {shown.degree}": seen["image"]}
         save_gif(folder / "degrees.gif", beside(films), args.fps)
         made.append(folder / "degrees.gif")
+    else:
+        (folder / "degrees.gif").unlink(missing_ok=True)  # of what was rendered there before
     if args.save_as:
         made.append(save_gaussians(args.save_as, shown))
     metrics["seconds"] = time.time() - started

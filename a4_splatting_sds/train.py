@@ -16,10 +16,11 @@ from a4_splatting_sds.gaussians import Gaussians
 from a4_splatting_sds.pictures import UP, beside, render_all
 from a4_splatting_sds.scene import RASTERIZERS, rasterizer_of
 from a4_splatting_sds.spherical_harmonics import MOST_DEGREE
-from a4_splatting_sds.training import DENSITY, Model, Settings, Trainer, first_gaussians, model_of_checkpoint
+from a4_splatting_sds.training import DENSITY, SMALLEST, Model, Settings, Trainer, first_gaussians, model_of_checkpoint
 from common.checkpoint import load_checkpoint
 from common.cli import (
     ArgumentParser,
+    UserError,
     add_common_flags,
     command,
     non_negative_float,
@@ -122,7 +123,8 @@ def _viewer(args: argparse.Namespace):
 
 def description(args: argparse.Namespace, scene: PosedImages) -> dict:
     """What a checkpoint says of its run, so that only the same is resumed."""
-    names = [f.name for f in fields(Settings) if f.name not in ("adaptive", "mcmc", "background")]
+    # A run may go on for longer: of its length only the rates' fall depends.
+    names = [f.name for f in fields(Settings) if f.name not in ("adaptive", "mcmc", "background", "num_itrs")]
     said = {name: getattr(args, name) for name in names if hasattr(args, name)}
     more = ("init", "num_gaussians", "image_size", "isotropic", "sh_degree", "background", "max_gaussians", "seed")
     return {"scene": scene.name, "data": scene.fingerprint(), **said, **{name: getattr(args, name) for name in more}}
@@ -155,7 +157,12 @@ def add_rasterizer_flags(p: ArgumentParser) -> None:
 
 def some_or_all(text: str) -> int:
     """argparse type of a number above 0, or -1."""
-    return -1 if text.strip() == "-1" else positive_int(text)
+    if text.strip() == "-1":
+        return -1
+    try:
+        return positive_int(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} is neither a whole number above 0 nor -1") from None
 
 
 def share(text: str) -> float:
@@ -176,6 +183,8 @@ def run(args: argparse.Namespace) -> dict[str, float]:
     """The command with its flags read; its metrics."""
     started = time.time()
     device = resolve_device(args.device)
+    if args.image_size is not None and args.image_size < SMALLEST:
+        raise UserError(f"--image_size {args.image_size}: pictures must be at least {SMALLEST} pixels along each side")
     scene = load_scene(args.data_path, args.image_size, args.data_dir)
     folder = make_folder(Path(args.output_dir) / (args.exp_name or f"train_{scene.name}"), "--output_dir")
     trainer, steps, frames = train(args, scene, settings_of(args), folder, device)

@@ -56,6 +56,9 @@ def parser() -> ArgumentParser:
         "python -m a4_splatting_sds.train_harder_scene --data_path materials",
     )
     p.set_defaults(data_path="materials", num_itrs=2000)
+    for action in p._actions:
+        if action.dest in ("exp_name", *PLAIN, *IMPROVED):  # what differs between the two ways cannot be asked for
+            action.help = argparse.SUPPRESS
     return p
 
 

@@ -51,7 +51,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescrip
     """Defaults beside the flags that have one; the description and the example keep their line breaks."""
 
     def _get_help_string(self, action):
-        plain = action.default is None or action.default is False
+        plain = action.default is None or isinstance(action.default, bool)  # of a flag that is there or not
         return action.help if plain else super()._get_help_string(action)
 
 

@@ -146,13 +146,27 @@ def _restore(run: Optimisation, path: Path | None) -> Steps:
         raise UserError("--resume: this command keeps no checkpoint")
     contents = load_checkpoint(path)
     if contents.get("model") != run.description or "step" not in contents:
+        names = _differing(contents.get("model"), run.description)
         raise UserError(
-            f"checkpoint {path}: it is of a run with other settings; start again without --resume, of configurations "
-            "with training.resume=false, or elsewhere by --exp_name"
+            f"checkpoint {path}: it is of a run with other settings ({names}); start again without "
+            "--resume, of configurations with training.resume=false, or elsewhere by --exp_name"
         )
     load_weights(run.module, contents, path)
     run.optimizer.load_state_dict(contents["optimizer"])
     return Steps(contents["step"], contents["seconds"], contents["history"])
+
+
+def _differing(kept, asked) -> str:
+    """The names of settings that are not the same, at most three."""
+    kept, asked = (_flat(said) if isinstance(said, dict) else {} for said in (kept, asked))
+    names = [name for name in {**asked, **kept} if name not in kept or name not in asked or kept[name] != asked[name]]
+    return ", ".join(names[:3]) or "none that can be read"
+
+
+def _flat(settings: dict) -> dict:
+    """Nested settings by their own names."""
+    parts = [_flat(value) if isinstance(value, dict) else {name: value} for name, value in settings.items()]
+    return {name: value for part in parts for name, value in part.items()}
 
 
 def exponential(last: float, warmup: float = 0.02) -> Callable[[float], float]:

@@ -41,6 +41,8 @@ def load_scene(name: str, image_size: tuple[int, int] | int | None, data_dir: st
             scene = posed_npy_scene(path)
         elif path.is_dir() and has_colmap_model(path):
             scene = colmap_scene(path)
+        elif path.is_dir() and not list(path.glob("transforms*.json")):
+            raise UserError(f"{path}: holds none of transforms.json, transforms_train.json, sparse/0, imgs and poses")
         else:
             scene = transforms_scene(path)
         if isinstance(image_size, int):

@@ -57,7 +57,9 @@ def test_training(folder, capsys):
     assert call(train, folder, *flags, "--sh_degree", "1", "--resume") == 0
     assert torch.equal(load_gaussians(out / "gaussians.ply").means, before)
     assert call(train, folder, *flags, "--sh_degree", "0", "--resume") == 2
-    assert "other settings" in capsys.readouterr().err
+    assert "other settings (sh_degree)" in capsys.readouterr().err
+    assert call(train, folder, *flags, "--sh_degree", "1", "--num_itrs", "8", "--resume") == 0  # it may be longer
+    assert json.loads((out / "metrics.json").read_text())["steps"] == 8
 
 
 @pytest.mark.parametrize("density", ["adaptive", "mcmc"])
@@ -102,6 +104,8 @@ def test_rendering(folder):
     assert psnr(torch.from_numpy(fast) / 255, torch.from_numpy(slow) / 255) > 45
     plain, directed = np.split(np.array(Image.open(out / "degrees.gif").convert("RGB")).astype(int), 2, axis=1)
     assert np.abs(plain - directed)[22:].mean() > 2  # below the captions the colours differ
+    assert call(render, folder, *flags, "--sh_degree", "0") == 0
+    assert not (out / "degrees.gif").exists()
     # The course's spelling; nearer, from below, on white.
     flags = ("--data_path", str(path), "--num_frames", "1", "--img_dim", "20", "--gaussians_per_splat", "-1")
     ways = {
@@ -169,6 +173,9 @@ def test_other_formats_are_trained_on(folder, kind):
     [
         (("--data_path", "nowhere"), "no such scene"),
         (("--data_path", "scene", "--num_itrs", "0"), "--num_itrs"),
+        (("--data_path", "lego", "--image_size", "8"), "--image_size 8: pictures must be at least 11 pixels"),
+        (("--data_path", "scene", "--gaussians_per_splat", "0"), "0 is neither a whole number above 0 nor -1"),
+        (("--data_path", "scene/imgs"), "holds none of transforms.json, transforms_train.json, sparse/0, imgs"),
         (("--data_path", "scene", "--sh_degree", "4"), "--sh_degree"),
         (("--data_path", "scene", "--rasterizer", "gsplat", "--device", "cpu"), "--rasterizer gsplat: gsplat "),
         (("--data_path", "scene", "--resume"), "no such file"),

@@ -140,7 +140,8 @@ def test_degrees_join_one_by_one():
 def test_cameras_stand_around_and_above(name, elevation):
     """As many degrees above the middle as asked for, whichever way is up, with that way up in the picture."""
     gaussians, up = scene(60, 0), torch.tensor(UP[name])
-    middle = gaussians.means.detach()[gaussians.opacities > 0.1].median(0).values
+    seen = gaussians.means.detach()[gaussians.opacities > 0.1].sort(0).values
+    middle = (seen[int(0.02 * (len(seen) - 1))] + seen[int(0.98 * (len(seen) - 1))]) / 2
     cameras = around(gaussians, 5, (40, 40), UP[name], elevation)
     for cam in cameras:
         offset = cam.position - middle
@@ -181,11 +182,14 @@ def test_how_they_begin():
 
 
 def test_turntables_hold_the_scene():
-    """What is opaque is inside of every picture, and fills a good part of it."""
+    """What is opaque is inside of every picture, from side to side, though not in its middle and with one far away."""
     gaussians = scene(60, 0)
+    with torch.no_grad():
+        gaussians.means[:40] += torch.tensor([2.0, -1.0, 0.0])  # most are on one side
+        gaussians.means[0] = torch.tensor([90.0, 0.0, 0.0])
     seen = render_all(gaussians, around(gaussians, 6, (40, 40), (0.0, 0.0, 1.0), 20.0))
     assert seen["image"].shape == (6, 40, 40, 3)
     assert seen["depth"].shape == seen["mask"].shape == (6, 40, 40, 1)
-    covered = (seen["mask"] > 0.5).mean((1, 2, 3))
-    assert (covered > 0.1).all()
-    assert (seen["mask"][:, [0, -1]].mean() + seen["mask"][:, :, [0, -1]].mean()) < 0.5
+    across = (seen["mask"][..., 0] > 0.1).any(1).sum(1)
+    assert across.min() >= 20 and across.max() > 28
+    assert (seen["mask"][:, [0, -1]].mean() + seen["mask"][:, :, [0, -1]].mean()) < 0.05

@@ -112,7 +112,7 @@ def test_a_deeply_nested_matrix(tmp_path, deep):
 
 
 def test_what_is_not_there(tmp_path):
-    for missing, said in ((tmp_path, "holds neither transforms.json nor"), (tmp_path / "a.json", "no such file")):
+    for missing, said in ((tmp_path, "holds none of transforms.json"), (tmp_path / "a.json", "no such file")):
         with pytest.raises(UserError, match=said):
             load_scene(str(missing), (6, 8))
     write(tmp_path, count=2, name="transforms_train.json", fl_x=9.0)
