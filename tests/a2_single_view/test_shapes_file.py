@@ -82,7 +82,7 @@ def test_shapes_that_are_none_are_named_or_left_out(tmp_path, capsys):
     [
         ("none.npz", "no such folder of meshes or npz file"),
         ("bad.npz", "not an npz file"),
-        ("other.npz", "holds neither packed voxels nor verts"),
+        ("other.npz", "holds neither voxels \\(packed: N, 4096\\) nor meshes"),
         ("empty", "holds no shape"),
         ("narrow.npz", r"packed voxels are \(2, 100\) uint8"),
         ("odd.npz", "not as many whole numbers"),
